@@ -1,0 +1,1 @@
+"""The outside world: archives, name resolvers, clients."""

@@ -1,0 +1,1 @@
+"""A physically consistent demonstration archive, generated from a seed."""

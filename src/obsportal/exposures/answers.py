@@ -1,0 +1,100 @@
+"""The search for programs: ``/search.votable``, ``.csv``, ``.tsv``, ``.json``.
+
+Form-encoded GET and POST, no CSRF token, no redirect, status 200 also when nothing is found: ASPRO2
+accepts nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from itertools import chain
+
+from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http.multipartparser import MultiPartParserError
+from django.utils.http import http_date
+from django.views.decorators.csrf import csrf_exempt
+
+from obsportal.exposures import contract, stream
+from obsportal.exposures.criteria import SearchError
+from obsportal.exposures.search import etag, parse
+from obsportal.exposures.services import last_modified
+from obsportal.serialise import FORMATS, error_document
+
+
+def parameters(request: HttpRequest) -> dict[str, str]:
+    """The parameters of a request, of the body before those of the URL; repeated ones are joined.
+
+    Raises SearchError for a body that is no form.
+    """
+    found = {name: ",".join(filter(None, values)) for name, values in request.GET.lists()}
+    if request.method == "POST":
+        try:
+            found |= {name: ",".join(filter(None, values)) for name, values in request.POST.lists()}
+        except (RequestDataTooBig, TooManyFieldsSent) as error:
+            raise SearchError("body", f"the request body is too large: {error}") from None
+        except (MultiPartParserError, ValueError, OSError) as error:
+            raise SearchError("body", f"the request body cannot be read as a form: {error}") from None
+    return found
+
+
+@csrf_exempt
+def answer(request: HttpRequest, form: str) -> HttpResponseBase:
+    """A search in a data format."""
+    if request.method not in {"GET", "HEAD", "POST"}:
+        refused = error(form, f"{request.method} is not answered here: allowed are GET and POST", 405)
+        refused["Allow"] = "GET, HEAD, POST"
+        return refused
+    try:
+        asked = parameters(request)
+        search = parse(asked)
+    except SearchError as wrong:
+        return error(form, str(wrong), 400)
+    counter, modified = last_modified()
+    validator = etag(asked, request.user, form)
+    headers = {
+        "ETag": validator,
+        "Last-Modified": http_date(modified.timestamp()),
+        "Cache-Control": "no-cache",
+        "Vary": "Cookie",
+        "Access-Control-Allow-Origin": "*",
+    }
+    if request.method != "POST" and validator in request.headers.get("If-None-Match", ""):
+        return HttpResponse(status=304, headers=headers)
+    fmt = FORMATS[form]
+    columns = contract.columns(all_fields=search.all_fields)
+    rows = stream.batches(search.window(request.user), columns)
+    chunks = fmt.writer(
+        rows,
+        [c.column for c in columns],
+        params={"status": "OK", "last_mod_date": f"{modified:%Y-%m-%d %H:%M:%S}+00:00"},
+    )
+    headers["Content-Type"] = fmt.media_type
+    headers["Content-Disposition"] = f'inline; filename="search.{fmt.extension}"'
+    return _respond(chunks, headers)
+
+
+def _respond(chunks: Iterator[bytes], headers: dict[str, str]) -> HttpResponseBase:
+    """Small answers whole, with their length; large ones streamed."""
+    first: list[bytes] = []
+    size = 0
+    for chunk in chunks:
+        first.append(chunk)
+        size += len(chunk)
+        if size > 256_000:
+            return StreamingHttpResponse(chain(first, chunks), headers=headers)
+    return HttpResponse(b"".join(first), headers=headers)
+
+
+def error(form: str, sentence: str, status: int) -> HttpResponse:
+    """An error in the format that was asked for."""
+    match form:
+        case "votable":
+            body, media = error_document(sentence, "contract"), "application/x-votable+xml"
+        case "json":
+            body = json.dumps({"status": "ERROR", "message": sentence}).encode()
+            media = "application/json"
+        case _:
+            body, media = f"{sentence}\n".encode(), "text/plain; charset=utf-8"
+    return HttpResponse(body, status=status, content_type=media, headers={"Access-Control-Allow-Origin": "*"})

@@ -1,0 +1,128 @@
+"""A header read, described and compressed: all of ingest that needs no database.
+
+Runs in worker processes when there are many headers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from itertools import chain, islice
+from multiprocessing import get_context
+from typing import Any
+
+import zstandard
+
+from obsportal.exposures.describe import describe
+from obsportal.exposures.record import ExposureRecord, Refusal
+from obsportal.formats.fits_header import Header, HeaderError
+from obsportal.formats.header_sources import HeaderSource
+
+CHUNK = 200
+"""Headers handed to a worker process at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class OriginSet:
+    """Where the values of a record came from, with the hash that identifies the set."""
+
+    sha256: str
+    origins: dict[str, str]
+
+
+@dataclass(slots=True)
+class Digest:
+    """One header, ready to be written."""
+
+    header_id: str
+    source: str
+    sha256: str = ""
+    size: int = 0
+    text_zstd: bytes = b""
+    records: list[ExposureRecord] = field(default_factory=list)
+    provenances: list[OriginSet] = field(default_factory=list)
+    refusal: Refusal | None = None
+
+
+@lru_cache(maxsize=4096)
+def _origin_set(items: tuple[tuple[str, str], ...]) -> OriginSet:
+    origins = dict(items)
+    text = json.dumps(origins, sort_keys=True)
+    return OriginSet(hashlib.sha256(text.encode()).hexdigest(), origins)
+
+
+def digest(
+    source: HeaderSource,
+    *,
+    include_products: bool = False,
+    archive_row: Mapping[str, Any] | None = None,
+) -> Digest:
+    """Describe one header. What cannot be read or is no exposure comes back as a refusal."""
+    if source.error is not None or source.text is None:
+        error = source.error
+        refusal = Refusal(source.name, error.code if error else "unreadable", str(error or "no text"))
+        return Digest(source.name, source.name, refusal=refusal)
+    raw = source.text.encode("latin-1", "replace")
+    made = Digest(source.name, source.name, hashlib.sha256(raw).hexdigest(), len(raw))
+    try:
+        outcome = describe(
+            Header.parse(source.text), include_products=include_products, archive_row=archive_row
+        )
+    except HeaderError as error:
+        made.refusal = Refusal(source.name, error.code, str(error))
+        return made
+    made.text_zstd = _compressor().compress(raw)
+    if isinstance(outcome, Refusal):
+        made.header_id = (outcome.header_id or source.name)[:120]
+        made.refusal = outcome
+        return made
+    made.header_id = outcome[0].header_id
+    made.records = outcome
+    made.provenances = [_origin_set(tuple(sorted(r.provenance.items()))) for r in outcome]
+    for record in outcome:
+        record.provenance = {}
+    return made
+
+
+@lru_cache(maxsize=1)
+def _compressor() -> zstandard.ZstdCompressor:
+    return zstandard.ZstdCompressor(level=3)
+
+
+def _digest_chunk(
+    chunk: list[tuple[HeaderSource, Mapping[str, Any] | None]], include_products: bool
+) -> list[Digest]:
+    return [digest(source, include_products=include_products, archive_row=row) for source, row in chunk]
+
+
+def digest_all(
+    sources: Iterable[tuple[HeaderSource, Mapping[str, Any] | None]],
+    *,
+    include_products: bool = False,
+    processes: int = 1,
+) -> Iterator[Digest]:
+    """Digest (source, archive row) pairs in order; with ``processes`` > 1 beside the caller.
+
+    At most a few chunks are in flight, so memory stays flat whatever the number of headers.
+    """
+    stream = iter(sources)
+    first = list(islice(stream, CHUNK * 2))
+    work: Callable[[list[tuple[HeaderSource, Mapping[str, Any] | None]]], list[Digest]]
+    work = partial(_digest_chunk, include_products=include_products)
+    if processes < 2 or len(first) < CHUNK * 2:
+        for source, row in chain(first, stream):
+            yield digest(source, include_products=include_products, archive_row=row)
+        return
+    stream = chain(first, stream)
+    with ProcessPoolExecutor(processes, mp_context=get_context("forkserver")) as pool:
+        pending = []
+        for chunk in iter(lambda: list(islice(stream, CHUNK)), []):
+            pending.append(pool.submit(work, chunk))
+            if len(pending) > processes * 2:
+                yield from pending.pop(0).result()
+        for future in pending:
+            yield from future.result()

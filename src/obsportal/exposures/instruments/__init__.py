@@ -1,0 +1,1 @@
+"""One rule file per instrument: what its headers mean."""

@@ -1,0 +1,391 @@
+"""What can be done with exposures: ingest headers, override a value, read what is kept."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import zstandard
+from django.db import transaction
+from django.utils import timezone
+
+from obsportal.accounts.access import Visibility, may_curate
+from obsportal.accounts.models import User
+from obsportal.exposures import bulk, targets
+from obsportal.exposures.models import (
+    ContinuationFile,
+    Exposure,
+    HeaderVersion,
+    Override,
+    Provenance,
+    RefusedHeader,
+    TableVersion,
+    Target,
+)
+from obsportal.exposures.projection import AUTHORITIES, columns
+from obsportal.exposures.record import ExposureRecord, Refusal, Sighting
+
+if TYPE_CHECKING:
+    from obsportal.exposures.digest import Digest
+
+BATCH = 500
+"""Headers written per transaction: a kill loses at most these, and a re-run brings them back."""
+
+OVERRIDABLE = ("obs_type", "visibility", "obs_program", "instrument_mode", "technical")
+"""Fields a curator may correct."""
+
+
+@dataclass(slots=True)
+class IngestReport:
+    """What an ingest did, counted by header; refusals are listed."""
+
+    read: int = 0
+    added: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    refused: int = 0
+    refusals: Counter[str] = field(default_factory=Counter)
+    refused_items: list[Refusal] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For ``--json``."""
+        return {
+            "read": self.read,
+            "added": self.added,
+            "updated": self.updated,
+            "unchanged": self.unchanged,
+            "refused": self.refused,
+            "refusals": [
+                {"id": r.header_id, "code": r.code, "reason": r.reason} for r in self.refused_items
+            ],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class IngestOptions:
+    """How headers are taken in."""
+
+    visibility: Visibility = Visibility.PUBLIC
+    authority: str = ""
+    """Who gave the identifiers; "" takes the interferometer's own."""
+    list_refusals: int = 10_000
+    """How many refusals the report lists; all are counted."""
+
+
+def ingest(
+    digests: Iterable[Digest],
+    options: IngestOptions | None = None,
+    progress: Callable[[IngestReport], None] | None = None,
+) -> IngestReport:
+    """Write described headers into the records, a batch per transaction.
+
+    Idempotent: the same header twice changes nothing the second time. A refused header is kept
+    with its reason; it never stops the batch.
+    """
+    options = options or IngestOptions()
+    report = IngestReport()
+    stream = iter(digests)
+    cache = _Caches()
+    while batch := list(islice(stream, BATCH)):
+        with transaction.atomic():
+            _write(batch, options, report, cache)
+        if progress:
+            progress(report)
+    return report
+
+
+@dataclass(slots=True)
+class _Caches:
+    """Identities looked up often during one ingest."""
+
+    provenance: dict[str, int] = field(default_factory=dict)
+    targets: dict[tuple[str, float | None, float | None], Target] = field(default_factory=dict)
+
+    def target(self, sighting: Sighting | None) -> Target:
+        key = (sighting.name, sighting.ra, sighting.dec) if sighting else ("", None, None)
+        found = self.targets.get(key)
+        if found is None:
+            found = self.targets[key] = targets.assign(sighting)
+            if len(self.targets) > 50_000:
+                self.targets.clear()
+        return found
+
+
+def _write(batch: list[Digest], options: IngestOptions, report: IngestReport, cache: _Caches) -> None:
+    now = timezone.now().replace(microsecond=0)
+    report.read += len(batch)
+    try:
+        headers = _keep_headers(batch, now)
+        _refuse(batch, headers, options, report, now)
+        _provenance(batch, cache)
+        changed = _project(batch, headers, options, report, cache, now)
+    except BaseException:
+        cache.provenance.clear()  # rows made in a transaction that is rolled back
+        cache.targets.clear()
+        raise
+    if changed:
+        _join_continuations({e.group_key for e in changed if e.group_key})
+        _count_pairs_once({e.pair_key for e in changed if e.pair_key})
+        bump("exposures", now)
+
+
+def bump(table: str, now: datetime | None = None) -> None:
+    """Mark a published table as changed, within the caller's transaction."""
+    now = now or timezone.now()
+    version, _ = TableVersion.objects.select_for_update().get_or_create(
+        name=table, defaults={"modified_at": now}
+    )
+    version.counter += 1
+    version.modified_at = now
+    version.save(update_fields=["counter", "modified_at"])
+
+
+def _keep_headers(batch: list[Digest], now: datetime) -> dict[tuple[str, str], HeaderVersion]:
+    """Store the texts not yet kept; answer id and newest version of each header of the batch."""
+    bulk.insert(
+        [
+            HeaderVersion(
+                header_id=d.header_id, sha256=d.sha256, text_zstd=d.text_zstd, size=d.size,
+                source=d.source[-300:], received_at=now,
+            )
+            for d in batch
+            if d.text_zstd
+        ],
+        ignore_existing=True,
+    )
+    ids = {d.header_id for d in batch if d.text_zstd}
+    found = HeaderVersion.objects.filter(header_id__in=ids).defer("text_zstd").order_by("pk")
+    versions = {(h.header_id, h.sha256): h for h in found}
+    for header in versions.values():
+        header.newest = True  # type: ignore[attr-defined]
+    newest: dict[str, HeaderVersion] = {}
+    for header in versions.values():
+        if header.header_id in newest:
+            newest[header.header_id].newest = False  # type: ignore[attr-defined]
+        newest[header.header_id] = header
+    return versions
+
+
+def _refuse(
+    batch: list[Digest],
+    headers: Mapping[tuple[str, str], HeaderVersion],
+    options: IngestOptions,
+    report: IngestReport,
+    now: datetime,
+) -> None:
+    refused = {(d.refusal.header_id[:300], d.refusal.code): d for d in batch if d.refusal}
+    report.refused += sum(1 for d in batch if d.refusal)
+    for digest in batch:
+        if digest.refusal:
+            report.refusals[digest.refusal.code] += 1
+            if len(report.refused_items) < options.list_refusals:
+                report.refused_items.append(digest.refusal)
+    accepted = [headers[d.header_id, d.sha256].pk for d in batch if d.records and d.text_zstd]
+    RefusedHeader.objects.filter(header_version__in=accepted).delete()
+    if not refused:
+        return
+    known = {
+        (r.header_id, r.code): r
+        for r in RefusedHeader.objects.filter(header_id__in={key[0] for key in refused})
+    }
+    fresh = []
+    for key, digest in refused.items():
+        refusal = digest.refusal
+        assert refusal is not None
+        row = known.get(key) or RefusedHeader(
+            header_id=key[0], code=refusal.code, first_seen=now, visibility=options.visibility
+        )
+        row.reason = refusal.reason.replace("\x00", "")
+        row.source = digest.source[-300:]
+        row.instrument_name = refusal.instrument_name[:20]
+        row.exp_mjd_start = refusal.mjd_start
+        row.header_version = headers.get((digest.header_id, digest.sha256))
+        row.last_seen = now
+        if row.pk:
+            row.save()
+        else:
+            fresh.append(row)
+    bulk.insert(fresh)
+
+
+def _provenance(batch: list[Digest], cache: _Caches) -> None:
+    wanted = {p.sha256: p for d in batch for p in d.provenances if p.sha256 not in cache.provenance}
+    if not wanted:
+        return
+    bulk.insert(
+        [Provenance(sha256=p.sha256, origins=p.origins) for p in wanted.values()], ignore_existing=True
+    )
+    cache.provenance.update(
+        Provenance.objects.filter(sha256__in=wanted).values_list("sha256", "pk")
+    )
+
+
+def _project(
+    batch: list[Digest],
+    headers: Mapping[tuple[str, str], HeaderVersion],
+    options: IngestOptions,
+    report: IngestReport,
+    cache: _Caches,
+    now: datetime,
+) -> list[Exposure]:
+    """Write the exposures of the newest header versions; answer those that changed."""
+    exp_ids = {record.exp_id for d in batch for record in d.records}
+    known = {e.exp_id: e for e in Exposure.objects.filter(exp_id__in=exp_ids)}
+    overrides = _overrides([e.pk for e in known.values()])
+    fresh: dict[str, Exposure] = {}
+    changed: list[Exposure] = []
+    for digest in batch:
+        outcome = "unchanged"
+        header = headers.get((digest.header_id, digest.sha256))
+        for record, provenance in zip(digest.records, digest.provenances, strict=True):
+            existing = known.get(record.exp_id) or fresh.get(record.exp_id)
+            if existing and _superseded(existing, record, header):
+                continue
+            if record.group_index > 1 and header:
+                if _keep_continuation(record, header):
+                    outcome = "added"
+                    changed.append(Exposure(group_key=record.group_key))
+                continue
+            values = columns(record) | {
+                "header_id": header.pk if header else None,
+                "provenance_id": cache.provenance[provenance.sha256],
+                "target_id": cache.target(record.target).pk,
+                "ft_target_id": cache.target(record.ft_target).pk if record.ft_target else None,
+                "authority": options.authority or AUTHORITIES.get(record.interferometer_name, ""),
+            }
+            if existing is None:
+                row = Exposure(visibility=options.visibility, exp_date_updated=now, **values)
+                fresh[record.exp_id] = row
+                changed.append(row)
+                outcome = "added"
+                continue
+            values |= overrides.get(existing.pk, {})
+            if existing.group_key:
+                values.pop("exp_mjd_end")  # continuation files extend it
+            different = [name for name, value in values.items() if getattr(existing, name) != value]
+            if different:
+                for name in different:
+                    setattr(existing, name, values[name])
+                existing.exp_date_updated = now
+                if existing.pk:
+                    existing.save(update_fields=[*different, "exp_date_updated"])
+                changed.append(existing)
+                outcome = "updated" if outcome == "unchanged" else outcome
+        if digest.records:
+            setattr(report, outcome, getattr(report, outcome) + 1)
+    bulk.insert(list(fresh.values()))
+    return changed
+
+
+def _superseded(existing: Exposure, record: ExposureRecord, header: HeaderVersion | None) -> bool:
+    """Whether the row already shows something better: a newer version, or a raw header."""
+    if not existing.product_category and record.product_category:
+        return True
+    return bool(header and not getattr(header, "newest", True))
+
+
+def _keep_continuation(record: ExposureRecord, header: HeaderVersion) -> bool:
+    _, created = ContinuationFile.objects.update_or_create(
+        header_id=record.header_id,
+        defaults={
+            "group_key": record.group_key,
+            "header_version": header,
+            "index": record.group_index,
+            "exp_mjd_end": record.mjd_end,
+        },
+    )
+    return created
+
+
+def _join_continuations(group_keys: set[str]) -> None:
+    """An exposure ends when the last of its files ends."""
+    for exposure in Exposure.objects.filter(group_key__in=group_keys):
+        ends = ContinuationFile.objects.filter(group_key=exposure.group_key).values_list(
+            "exp_mjd_end", flat=True
+        )
+        end = max([e for e in (*ends, exposure.exp_mjd_end) if e is not None], default=None)
+        if end != exposure.exp_mjd_end:
+            exposure.exp_mjd_end = end
+            exposure.save(update_fields=["exp_mjd_end"])
+
+
+def _count_pairs_once(pair_keys: set[str]) -> None:
+    """Of the detectors that saw one shutter opening, the first variant (LM before N) counts its time."""
+    pairs: dict[str, list[Exposure]] = {}
+    rows = Exposure.objects.filter(pair_key__in=pair_keys).only("pair_key", "instrument_variant", "time_counted")
+    for exposure in rows.order_by("instrument_variant", "pk"):
+        pairs.setdefault(exposure.pair_key, []).append(exposure)
+    for members in pairs.values():
+        for position, member in enumerate(members):
+            counted = position == 0
+            if member.time_counted != counted:
+                member.time_counted = counted
+                member.save(update_fields=["time_counted"])
+
+
+def _overrides(exposure_ids: list[int]) -> dict[int, dict[str, Any]]:
+    """The overridden values in force, by exposure: the newest row of each field wins."""
+    found: dict[int, dict[str, Any]] = {}
+    for row in Override.objects.filter(exposure_id__in=exposure_ids).order_by("pk"):
+        values = found.setdefault(row.exposure_id, {})
+        values[row.field] = row.value
+    return found
+
+
+class OverrideError(ValueError):
+    """An override that is not possible; the message says what is allowed."""
+
+
+def check_override(name: str, value: Any, reason: str) -> None:
+    """Refuse a field, value or reason that is not allowed (OverrideError says what is)."""
+    if name not in OVERRIDABLE:
+        raise OverrideError(f"{name!r} cannot be overridden; allowed are {', '.join(OVERRIDABLE)}")
+    if name == "obs_type" and value not in {"science", "calibrator"}:
+        raise OverrideError(f"obs_type {value!r}: allowed are science and calibrator")
+    if name == "visibility" and value not in set(Visibility):
+        raise OverrideError(f"visibility {value!r}: allowed are {', '.join(Visibility)}")
+    if name == "technical" and not isinstance(value, bool):
+        raise OverrideError("technical: allowed are true and false")
+    if not reason.strip():
+        raise OverrideError("an override needs a reason")
+
+
+def override(exposure: Exposure, name: str, value: Any, *, reason: str, author: User) -> Override:
+    """Correct one field of an exposure; a re-ingest keeps it. The header's value stays in its text.
+
+    Raises OverrideError for a field or value that cannot be overridden, PermissionError for an actor
+    who may not curate.
+    """
+    if not may_curate(author):
+        raise PermissionError("only curators may override values")
+    check_override(name, value, reason)
+    with transaction.atomic():
+        now = timezone.now().replace(microsecond=0)
+        parent = exposure.overrides.filter(field=name).order_by("-pk").first()
+        row = Override.objects.create(
+            exposure=exposure, field=name, value=value, reason=reason, author=author, created_at=now,
+            parent=parent,
+        )
+        setattr(exposure, name, value)
+        exposure.exp_date_updated = now
+        exposure.save(update_fields=[name, "exp_date_updated"])
+        bump("exposures", now)
+    return row
+
+
+def header_text(header: HeaderVersion) -> str:
+    """The header as it was received, latin-1."""
+    raw = zstandard.ZstdDecompressor().decompress(bytes(header.text_zstd), max_output_size=header.size)
+    return raw.decode("latin-1")
+
+
+def last_modified(table: str = "exposures") -> tuple[int, datetime]:
+    """Change counter of a published table, and when it last changed (the epoch when never)."""
+    version = TableVersion.objects.filter(name=table).first()
+    if version is None:
+        return 0, datetime(1970, 1, 1, tzinfo=UTC)
+    return version.counter, version.modified_at

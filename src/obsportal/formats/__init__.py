@@ -1,0 +1,1 @@
+"""Bytes to plain typed records and back. No Django here."""

@@ -1,0 +1,226 @@
+"""Record batches to the bytes of their rows, column by column, with flat memory.
+
+A `RowFormat` says how rows are spelled. Columns become text with Arrow kernels; rows are then joined by Arrow
+too, or, in a small answer where the fixed cost of the kernels dominates, by Python. Both give the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import repeat
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from obsportal.serialise.cells import common_text, double_texts, empty_as_null
+from obsportal.serialise.columns import Column, conform
+from obsportal.serialise.text_rules import TextRule, inspect_text, offsets_of
+
+SMALL_BATCH = 96
+PREPARED_ROWS = 4096
+PREPARED_BYTES = 8 * 1024 * 1024
+CHUNK_BYTES = 512 * 1024
+LEAST_CHUNK = 64 * 1024
+SHORTEST_RUN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class CellFormat:
+    """What stands before a cell in every row, and around it where it has a value."""
+
+    before: str = ""
+    opening: str = ""
+    closing: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RowFormat:
+    """How rows are spelled.
+
+    `null` stands where a cell has no value, in place of opening, text and closing. `missing_double` is
+    written for a double without value where that is not `null`. `finite_only` makes NaN and the infinities
+    null, `empty_is_null` does the same to empty text.
+    """
+
+    columns: Sequence[Column]
+    cells: Sequence[CellFormat]
+    text: TextRule
+    row_opening: str = ""
+    row_closing: str = "\n"
+    null: str = ""
+    missing_double: str | None = None
+    finite_only: bool = False
+    empty_is_null: bool = False
+
+
+def row_chunks(batches: Iterable[pa.RecordBatch], form: RowFormat) -> Iterator[bytes]:
+    """The bytes of all rows in order, in pieces of about half a megabyte at most."""
+    for batch in batches:
+        if 0 < batch.num_rows <= SMALL_BATCH:
+            yield small_rows(batch, form)
+        else:
+            for piece in slices(batch):
+                yield from large_rows(piece, form)
+
+
+def slices(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """The batch cut into pieces of bounded rows and bytes, without a copy."""
+    rows = batch.num_rows
+    if not rows:
+        return
+    step = max(1, min(PREPARED_ROWS, PREPARED_BYTES * rows // max(1, batch.nbytes)))
+    for start in range(0, rows, step):
+        yield batch.slice(start, step)
+
+
+def gathered(chunks: Iterable[bytes], least: int = LEAST_CHUNK) -> Iterator[bytes]:
+    """The same bytes with neighbours joined until a chunk has `least` bytes; nothing empty is handed out."""
+    held: list[bytes] = []
+    size = 0
+    for chunk in chunks:
+        held.append(chunk)
+        size += len(chunk)
+        if size >= least:
+            yield b"".join(held)
+            held, size = [], 0
+    if size:
+        yield b"".join(held)
+
+
+def cell_texts(array: pa.Array, datatype: str, form: RowFormat) -> pa.Array:
+    """A column as the text of its cells; null where the cell has no value."""
+    if datatype == "double":
+        texts = double_texts(array, finite_only=form.finite_only)
+        if form.missing_double is not None and texts.null_count:
+            return texts.fill_null(form.missing_double)
+        return texts
+    if datatype == "unicodeChar":
+        texts = form.text(inspect_text(array))
+        return empty_as_null(texts) if form.empty_is_null else texts
+    return pc.cast(array, pa.string())
+
+
+def small_rows(batch: pa.RecordBatch, form: RowFormat) -> bytes:
+    """The rows of a small batch: columns of one type are converted together, rows joined by Python."""
+    count = batch.num_rows
+    arrays = conform(batch, form.columns)
+    groups: dict[tuple[str, int], list[int]] = {}
+    for index, column in enumerate(form.columns):
+        groups.setdefault((column.datatype, arrays[index].type.id), []).append(index)
+    pieces: list[Iterable[str]] = [()] * len(arrays)
+    for (datatype, _), members in groups.items():
+        together = pa.concat_arrays([arrays[index] for index in members])
+        texts = cell_texts(together, datatype, form).to_pylist()
+        for position, index in enumerate(members):
+            cell = form.cells[index]
+            opening, closing, null = cell.before + cell.opening, cell.closing, cell.before + form.null
+            pieces[index] = [
+                null if text is None else f"{opening}{text}{closing}"
+                for text in texts[position * count : (position + 1) * count]
+            ]
+    rows = zip(repeat(form.row_opening), *pieces, repeat(form.row_closing), strict=False)
+    return "".join(["".join(row) for row in rows]).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Columns with the same text between each two of them."""
+
+    arrays: list[pa.Array]
+    separator: str
+
+
+Part = str | Run | pa.Array
+
+
+def large_rows(batch: pa.RecordBatch, form: RowFormat) -> Iterator[bytes]:
+    """The rows of a batch, joined by Arrow in pieces of about `CHUNK_BYTES`."""
+    arrays = conform(batch, form.columns)
+    texts = [
+        cell_texts(array, column.datatype, form) for array, column in zip(arrays, form.columns, strict=True)
+    ]
+    parts = _with_runs(_parts(texts, form))
+    width = sum(_width(part) for part in parts)
+    step = max(1, int(CHUNK_BYTES / width))
+    options = pc.JoinOptions(null_handling="replace", null_replacement=form.null)
+    for start in range(0, batch.num_rows, step):
+        length = min(step, batch.num_rows - start)
+        yield _joined(parts, start, length, options)
+
+
+def _parts(texts: Sequence[pa.Array], form: RowFormat) -> list[str | pa.Array]:
+    """Literals and columns in the order of a row; a column that is the same in all rows is a literal."""
+    parts: list[str | pa.Array] = []
+    literal = form.row_opening
+    for text, cell in zip(texts, form.cells, strict=True):
+        literal += cell.before
+        common = common_text(text)
+        if text.null_count == len(text):
+            literal += form.null
+        elif common is not None:
+            literal += cell.opening + common + cell.closing
+        elif text.null_count and (cell.opening or cell.closing):
+            parts += [literal, pc.binary_join_element_wise(cell.opening, text, cell.closing, "")]
+            literal = ""
+        else:
+            parts += [literal + cell.opening, text]
+            literal = cell.closing
+    return [part for part in [*parts, literal + form.row_closing] if not isinstance(part, str) or part]
+
+
+def _with_runs(parts: list[str | pa.Array]) -> list[Part]:
+    """The same parts with columns taken together where one separator serves: half the work for Arrow."""
+    found: list[Part] = []
+    index = 0
+    while index < len(parts):
+        end = index + 1
+        if not isinstance(parts[index], str):
+            while end + 1 < len(parts) and isinstance(parts[end], str) and parts[end] == parts[index + 1]:
+                if isinstance(parts[end + 1], str):
+                    break
+                end += 2
+        if end - index >= 2 * SHORTEST_RUN - 1:
+            found.append(Run(parts[index:end:2], parts[index + 1]))
+        else:
+            found += parts[index:end]
+        index = end
+    return found
+
+
+def _width(part: Part) -> float:
+    """The mean number of bytes of a part in a row."""
+    if isinstance(part, str):
+        return len(part.encode())
+    if isinstance(part, Run):
+        return sum(_width(array) + len(part.separator) for array in part.arrays)
+    offsets = offsets_of(part)
+    return int(offsets[-1] - offsets[0]) / len(part)
+
+
+def _joined(parts: Sequence[Part], start: int, length: int, options: pc.JoinOptions) -> bytes:
+    pieces: list[object] = []
+    for part in parts:
+        if isinstance(part, str):
+            pieces.append(_scalar(part))
+        elif isinstance(part, Run):
+            members = [array.slice(start, length) for array in part.arrays]
+            pieces.append(_join([*members, _scalar(part.separator)], options))
+        else:
+            pieces.append(part.slice(start, length))
+    if all(isinstance(piece, pa.StringScalar) for piece in pieces):
+        return b"".join(piece.as_py().encode() for piece in pieces) * length  # type: ignore[attr-defined]
+    joined = _join([*pieces, _scalar("")], options)
+    offsets = offsets_of(joined)
+    data: bytes = joined.buffers()[2].slice(int(offsets[0]), int(offsets[-1])).to_pybytes()
+    return data
+
+
+def _join(pieces: list[object], options: pc.JoinOptions) -> pa.Array:
+    return pc.call_function("binary_join_element_wise", pieces, options)
+
+
+@lru_cache(maxsize=1024)
+def _scalar(text: str) -> pa.Scalar:
+    return pa.scalar(text, pa.string())

@@ -1,0 +1,138 @@
+"""How the text of a whole Arrow column is made safe for XML, CSV, TSV and JSON."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+BLANK = 0x20
+HIGHEST_ASCII = 0x7F
+FIRST_BYTE_OF_NONCHARACTERS = 0xEF
+
+
+@dataclass(frozen=True, slots=True)
+class TextColumn:
+    """A text column together with the facts that decide which repairs it needs."""
+
+    array: pa.Array
+    data: bytes
+    lowest: int
+    highest: int
+
+    @property
+    def has_controls(self) -> bool:
+        """Whether a byte below the blank occurs."""
+        return self.lowest < BLANK
+
+    def has(self, *needles: str) -> bool:
+        """Whether any of the strings occurs."""
+        return any(needle.encode() in self.data for needle in needles)
+
+
+TextRule = Callable[[TextColumn], pa.Array]
+
+
+def offsets_of(array: pa.Array) -> np.ndarray:
+    """The n+1 offsets of a text array into its data buffer, as int32 without a copy."""
+    buffer = array.buffers()[1]
+    if len(array) == 0 or buffer is None:
+        return np.zeros(len(array) + 1, dtype=np.int32)
+    return np.frombuffer(buffer, dtype=np.int32)[array.offset : array.offset + len(array) + 1]
+
+
+def data_of(array: pa.Array) -> bytes:
+    """The bytes of all cells of a text array, one after the other."""
+    offsets = offsets_of(array)
+    buffer = array.buffers()[2]
+    start, stop = int(offsets[0]), int(offsets[-1])
+    return buffer.slice(start, stop - start).to_pybytes() if stop > start else b""
+
+
+def inspect_text(array: pa.Array) -> TextColumn:
+    """Look once at every byte; cells that are not UTF-8 get replacement characters where they are broken."""
+    data = data_of(array)
+    if not data:
+        return TextColumn(array, data, BLANK, BLANK)
+    seen = np.frombuffer(data, dtype=np.uint8)
+    lowest, highest = int(seen.min()), int(seen.max())
+    if highest > HIGHEST_ASCII:
+        try:
+            array.validate(full=True)
+        except pa.ArrowInvalid:
+            cells = pc.cast(array, pa.binary()).to_pylist()
+            mended = [None if cell is None else cell.decode("utf-8", "replace") for cell in cells]
+            return inspect_text(pa.array(mended, pa.string()))
+    return TextColumn(array, data, lowest, highest)
+
+
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_FORBIDDEN_RE2 = r"[\x{0}-\x{8}\x{b}\x{c}\x{e}-\x{1f}\x{fffe}\x{ffff}]"
+_XML_ENTITIES = (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("\r", "&#13;"))
+_ATTRIBUTE_ENTITIES = (*_XML_ENTITIES, ('"', "&quot;"), ("\n", "&#10;"), ("\t", "&#9;"))
+
+
+def without_forbidden(text: TextColumn) -> pa.Array:
+    """The column without the characters that XML 1.0 cannot hold (section 2.2 of its recommendation)."""
+    if text.has_controls or (text.highest >= FIRST_BYTE_OF_NONCHARACTERS and text.has("\ufffe", "\uffff")):
+        return pc.replace_substring_regex(text.array, _FORBIDDEN_RE2, "")
+    return text.array
+
+
+def xml_text(text: TextColumn) -> pa.Array:
+    """Forbidden characters are dropped; `&`, `<`, `>` and the carriage return become references."""
+    return _replaced(without_forbidden(text), text, _XML_ENTITIES)
+
+
+def xml_attribute(text: str) -> str:
+    """One string made safe between double quotes, with its line ends and tabs kept."""
+    return _escaped(text, _ATTRIBUTE_ENTITIES)
+
+
+def xml_content(text: str) -> str:
+    """One string made safe as the content of an element."""
+    return _escaped(text, _XML_ENTITIES)
+
+
+def csv_text(text: TextColumn) -> pa.Array:
+    """Quotes around exactly the cells that hold a comma, a quote or a line end (RFC 4180)."""
+    has_quotes = text.has('"')
+    if not (has_quotes or text.has(",", "\r", "\n")):
+        return text.array
+    doubled = pc.replace_substring(text.array, '"', '""') if has_quotes else text.array
+    quoted = pc.binary_join_element_wise('"', doubled, '"', "")
+    return pc.if_else(pc.match_substring_regex(text.array, '[",\r\n]'), quoted, text.array)
+
+
+def tsv_text(text: TextColumn) -> pa.Array:
+    """Tabs and line ends become blanks: the format has no way to quote them."""
+    if not (text.has_controls and text.has("\t", "\r", "\n")):
+        return text.array
+    return pc.replace_substring_regex(text.array, r"[\t\r\n]", " ")
+
+
+_JSON_ESCAPES = tuple((chr(code), json.dumps(chr(code))[1:-1]) for code in (0x5C, 0x22, *range(BLANK)))
+
+
+def json_text(text: TextColumn) -> pa.Array:
+    """Backslashes, quotes and control characters escaped; everything else stays UTF-8."""
+    return _replaced(text.array, text, _JSON_ESCAPES if text.has_controls else _JSON_ESCAPES[:2])
+
+
+def _replaced(array: pa.Array, text: TextColumn, table: tuple[tuple[str, str], ...]) -> pa.Array:
+    for character, reference in table:
+        if text.has(character):
+            array = pc.replace_substring(array, character, reference)
+    return array
+
+
+def _escaped(text: str, table: tuple[tuple[str, str], ...]) -> str:
+    text = _FORBIDDEN.sub("", text)
+    for character, reference in table:
+        text = text.replace(character, reference)
+    return text

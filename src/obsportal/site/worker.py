@@ -1,0 +1,44 @@
+"""Background work: a heartbeat for the health page, and housekeeping."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+
+from django.contrib.sessions.models import Session
+from django.db import DatabaseError, close_old_connections
+from django.utils import timezone
+
+from obsportal.exposures.models import Heartbeat
+
+BEAT_SECONDS = 30
+log = logging.getLogger(__name__)
+
+
+def run(*, once: bool = False) -> None:
+    """Work until interrupted or terminated; with ``once`` do what is due and return."""
+    stop = threading.Event()
+    if threading.current_thread() is threading.main_thread() and not once:
+        for name in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(name, lambda *_: stop.set())
+    while True:
+        try:
+            close_old_connections()
+            beat("worker", f"process {os.getpid()}")
+            forget_old_sessions()
+        except DatabaseError:
+            log.exception("the records did not answer; trying again in %s s", BEAT_SECONDS)
+        if once or stop.wait(BEAT_SECONDS):
+            return
+
+
+def beat(name: str, detail: str = "") -> None:
+    """Say that a background process is alive."""
+    Heartbeat.objects.update_or_create(name=name, defaults={"beat_at": timezone.now(), "detail": detail[:200]})
+
+
+def forget_old_sessions() -> int:
+    """Delete expired sign-in sessions; answer how many."""
+    return Session.objects.filter(expire_date__lt=timezone.now()).delete()[0]
