@@ -69,7 +69,6 @@ def _free_port() -> int:
 
 
 def _run(command: Sequence[str | Path], home: Path, user: pwd.struct_passwd | None) -> None:
-    as_user = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if user else {}
     log = home / "commands.log"
     with log.open("ab") as output:
         done = subprocess.run(
@@ -82,7 +81,9 @@ def _run(command: Sequence[str | Path], home: Path, user: pwd.struct_passwd | No
             timeout=120,
             check=False,
             start_new_session=True,  # Ctrl-C reaches us, not the server: we stop it in order
-            **as_user,  # type: ignore[arg-type]
+            user=user.pw_uid if user else None,
+            group=user.pw_gid if user else None,
+            extra_groups=[] if user else None,
         )
     if done.returncode:
         server_log = home / "server.log"
@@ -119,13 +120,20 @@ def _start(programs: Path, home: Path, cluster: Path, user: pwd.struct_passwd | 
     if user:
         for path in (home, password_file):
             os.chown(path, user.pw_uid, user.pw_gid)
-    initdb = [programs / "initdb", "--no-sync", "--username", USER, "--auth", "scram-sha-256"]
+    initdb: list[str | Path] = [
+        programs / "initdb",
+        "--no-sync",
+        "--username",
+        USER,
+        "--auth",
+        "scram-sha-256",
+    ]
     initdb += ["--pwfile", password_file, "--encoding", "UTF8", "--locale", "C", "--pgdata", cluster]
     _run(initdb, home, user)
     port = _free_port()
     options = [f"-c {setting}" for setting in SPEED]
     options += ["-c listen_addresses=127.0.0.1", "-c unix_socket_directories=", f"-c port={port}"]
-    start = [programs / "pg_ctl", "start", "--wait", "--pgdata", cluster]
+    start: list[str | Path] = [programs / "pg_ctl", "start", "--wait", "--pgdata", cluster]
     start += ["--log", home / "server.log", "--options", " ".join(options)]
     _run(start, home, user)
     return f"postgresql://{USER}:{password}@127.0.0.1:{port}/postgres"

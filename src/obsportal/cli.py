@@ -222,7 +222,7 @@ def _finish(report: IngestReport, as_json: bool) -> None:
             highlight=False,
         )
         for refusal in report.refused_items[:200]:
-            err.print(f"refused {refusal.header_id}: {refusal.reason} [{refusal.code}]", markup=False, highlight=False)
+            err.print(f"refused {refusal.header_id}: {refusal.reason} [{refusal.code}]", markup=False, highlight=False, soft_wrap=True)
         if report.refused > 200:
             err.print(f"... and {report.refused - 200} more: obsportal stats --refused", highlight=False)
     if report.refused:

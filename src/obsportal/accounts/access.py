@@ -25,11 +25,13 @@ class Visibility(StrEnum):
     PUBLIC = "public"
     PROTECTED = "protected"
     """Metadata-protected runs (guaranteed time, commissioning): curators only."""
+    REPLACED = "replaced"
+    """Told better by another row (a log entry whose frames arrived): kept, shown to nobody."""
 
     @property
     def label(self) -> str:
         """The word shown to people."""
-        return {"public": "Public", "protected": "Metadata protected"}[self.value]
+        return {"public": "Public", "protected": "Metadata protected", "replaced": "Replaced"}[self.value]
 
 
 def is_curator(actor: Actor) -> bool:
@@ -37,11 +39,28 @@ def is_curator(actor: Actor) -> bool:
     return bool(actor is not None and actor.is_authenticated and actor.is_active and actor.is_staff)
 
 
+class Reader(StrEnum):
+    """What kind of reader an actor is; readers of one kind see the same rows."""
+
+    PUBLIC = "public"
+    CURATOR = "curator"
+
+
+def reader(actor: Actor) -> Reader:
+    """The kind of reader an actor is."""
+    return Reader.CURATOR if is_curator(actor) else Reader.PUBLIC
+
+
+def rows_for(kind: Reader) -> Q:
+    """The condition that rows with a ``visibility`` column must meet for this kind of reader."""
+    if kind is Reader.CURATOR:
+        return Q(visibility__in=(Visibility.PUBLIC, Visibility.PROTECTED))
+    return Q(visibility=Visibility.PUBLIC)
+
+
 def visible_rows(actor: Actor) -> Q:
     """The condition that rows with a ``visibility`` column must meet for this actor to see them."""
-    if is_curator(actor):
-        return Q()
-    return Q(visibility=Visibility.PUBLIC)
+    return rows_for(reader(actor))
 
 
 def may_curate(actor: Actor) -> bool:

@@ -10,11 +10,11 @@ from enum import IntEnum
 from functools import lru_cache
 from itertools import combinations
 
-from obsportal.demo.cards import Row, template
+from obsportal.demo.cards import CardTemplate, Row
 from obsportal.demo.instruments import BY_NAME
 
 ORIGIN = "OBSPORTAL-DEMO"
-COMMENT = "Simulated for the demonstration archive of obsportal. Nothing was observed."
+COMMENT = "Simulated for the demonstration of obsportal; nothing was observed."
 
 
 class Era(IntEnum):
@@ -25,20 +25,47 @@ class Era(IntEnum):
     FROM_2014 = 2
 
 
+# What differs between the frames of a block, besides the projected baselines.
+_FRAME_FIELDS = frozenset(
+    {
+        *(
+            "arcfile",
+            "origfile",
+            "date_obs",
+            "mjd",
+            "utc",
+            "lst",
+            "expno",
+            "bcd1",
+            "bcd2",
+            "bcd",
+            "alt",
+            "az",
+        ),
+        *("airmass_start", "airmass_end", "parang_start", "parang_end", "fwhm_start", "fwhm_end"),
+        *("tau0_start", "tau0_end", "iwv_start", "iwv_end", "temperature", "humidity", "pressure"),
+        *("lapse_rate", "wind_direction", "wind_speed"),
+    }
+)
+
+
+def _is_frame_field(name: str) -> bool:
+    return name in _FRAME_FIELDS or name.startswith(("length", "angle"))
+
+
 @lru_cache(maxsize=64)
-def header_template(instrument: str, band: str, era: Era) -> str:
-    """The text to fill for a header of an instrument (and detector band) in an era."""
+def header_template(instrument: str, band: str, era: Era) -> CardTemplate:
+    """The cards of a header of an instrument (and detector band) in an era."""
     beams = BY_NAME[instrument].telescopes
     eso = "" if instrument == "SPICA" else "ESO "
-    return template(
-        [
-            *_primary(instrument),
-            *_block_rows(eso, era),
-            *_template_rows(eso, instrument),
-            *_INSTRUMENT_ROWS[instrument](band),
-            *_iss_rows(eso, beams, era, instrument),
-        ]
-    )
+    rows = [
+        *_primary(instrument),
+        *_block_rows(eso, era),
+        *_template_rows(eso, instrument),
+        *_INSTRUMENT_ROWS[instrument](band),
+        *_iss_rows(eso, beams, era, instrument),
+    ]
+    return CardTemplate(rows, _is_frame_field)
 
 
 def _primary(instrument: str) -> list[Row]:
@@ -65,7 +92,7 @@ def _primary(instrument: str) -> list[Row]:
         ("PI-COI", "'{pi:<24.24}'", "Invented name"),
         ("OBSERVER", "'DEMO    '", "Name of observer"),
         ("ORIGFILE", "'{origfile:<32.32}'", "Original file name"),
-        ("ARCFILE", "'{dp_id:<36.36}.fits'", "Archive file name"),
+        ("ARCFILE", "'{arcfile:<42.42}'", "Archive file name"),
     ]
 
 
@@ -180,8 +207,8 @@ def _gravity_rows(band: str) -> list[Row]:
         ("ESO FT RATE", "0.0009", "[s] Fringe tracker rate"),
         ("ESO FT ROBJ NAME", "'{robj:<24.24}'", "Fringe tracking object name"),
         ("ESO FT ROBJ MAG", "{mag:6.2f}", "Fringe tracking object K-mag"),
-        ("ESO FT ROBJ ALPHA", "'{ref_ra:013.6f}'", "Fringe tracking object RA"),
-        ("ESO FT ROBJ DELTA", "'{ref_dec:<14}'", "Fringe tracking object DEC"),
+        ("ESO FT ROBJ ALPHA", "'{alpha:<14.14}'", "Fringe tracking object RA"),
+        ("ESO FT ROBJ DELTA", "'{delta:<14.14}'", "Fringe tracking object DEC"),
         ("ESO DET1 SEQ1 DIT", "0.7", "[s] Integration time"),
         ("ESO DET2 SEQ1 DIT", "{dit:9.4f}", "[s] Integration time"),
         ("ESO DET2 NDIT", "{ndit:5d}", "Number of sub-integrations"),
@@ -272,7 +299,7 @@ def _ambient_rows(iss: str, era: Era) -> list[Row]:
         (f"{iss} AMBI TAU0 START", "{tau0_start:8.6f}", "[s] Coherence time"),
         (f"{iss} AMBI TAU0 END", "{tau0_end:8.6f}", "[s] Coherence time"),
         (f"{iss} AMBI TEMP", "{temperature:6.2f}", "[C] Observatory ambient temperature"),
-        (f"{iss} AMBI RHUM", "{humidity:5.1f}", "[%] Relative humidity"),
+        (f"{iss} AMBI RHUM", "{humidity:5.1f}", "[percent] Relative humidity"),
         (f"{iss} AMBI PRES", "{pressure:7.2f}", "[hPa] Observatory ambient pressure"),
         (f"{iss} AMBI LRATE", "{lapse_rate:8.4f}", "[K/m] Lapse rate"),
         (f"{iss} AMBI WINDDIR", "{wind_direction:6.1f}", "[deg] Wind direction"),

@@ -25,7 +25,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Spare:
-    """A frame that is not an exposure on the target: its DPR TYPE and length, and whether it looks at the sky."""
+    """A frame that is not an exposure on the target: its DPR TYPE, length in seconds, if on the sky."""
 
     dpr_type: str
     duration: float
@@ -72,7 +72,8 @@ def _gravity(weight: float, res: str, pola: str, dit: float, ndit: int, dual: bo
 
 
 def _matisse(weight: float, dil: str, din: str, fil: str, gra4mat: bool) -> Setting:
-    dit = {"LOW": 0.111, "MED": 0.6, "HIGH": 1.3}[dil] if not gra4mat else {"LOW": 0.6, "MED": 1.3, "HIGH": 3.0}[dil]
+    short, tracked = {"LOW": (0.111, 0.6), "MED": (0.6, 1.3), "HIGH": (1.3, 3.0)}[dil]
+    dit = tracked if gra4mat else short
     period = dit + 0.117
     ndit = round(61.0 / period)
     values = {
@@ -84,7 +85,9 @@ def _matisse(weight: float, dil: str, din: str, fil: str, gra4mat: bool) -> Sett
     return Setting(weight, round(ndit * period, 3), values, first=first)
 
 
-def _pionier(weight: float, opti2: str, opti3: str, dit: float, ndit: int, first: date, last: date) -> Setting:
+def _pionier(
+    weight: float, opti2: str, opti3: str, dit: float, ndit: int, first: date, last: date
+) -> Setting:
     values = {"opti2": opti2, "opti3": opti3, "dit": dit, "ndit": ndit}
     return Setting(weight, dit * ndit, values, first=first, last=last)
 
@@ -171,7 +174,7 @@ INSTRUMENTS: tuple[DemoInstrument, ...] = (
         first=date(2010, 11, 1),
         last=date(2100, 1, 1),
         share=1.0,
-        exposures={"SCI": (5, 5, 10), "CAL": (5,)},
+        exposures={"SCI": (5, 10), "CAL": (5, 5, 10)},
         gap=9.0,
         acquisition=(240.0, 540.0),
         template="PIONIER_obs_calibrator",
@@ -186,7 +189,7 @@ INSTRUMENTS: tuple[DemoInstrument, ...] = (
             _pionier(2, "FREE", "REF", 0.000519, 51200, _NEW_PIONIER_START, _END),
         ),
         spares=(Spare("DARK", 51.2, on_sky=False), Spare("KAPPA,OBJECT", 51.2, on_sky=True)),
-        titles=("the inner rim of discs around young stars", "diameters and companions of main-sequence stars"),
+        titles=("the inner rim of discs around young stars", "diameters and companions of nearby stars"),
     ),
     DemoInstrument(
         name="GRAVITY",
@@ -213,7 +216,7 @@ INSTRUMENTS: tuple[DemoInstrument, ...] = (
             _gravity(1, "LOW", "SPLIT", 10.0, 30, dual=True),
         ),
         spares=(Spare("SKY", 300.0, on_sky=True, science=True), Spare("DARK", 300.0, on_sky=False)),
-        titles=("the Brackett gamma line in accreting stars", "orbits in the Galactic Centre", "a planet directly"),
+        titles=("Brackett gamma in accreting stars", "orbits in the Galactic Centre", "a planet directly"),
         category="B",
     ),
     DemoInstrument(
@@ -223,8 +226,8 @@ INSTRUMENTS: tuple[DemoInstrument, ...] = (
         telescopes=4,
         first=date(2018, 5, 10),
         last=date(2100, 1, 1),
-        share=0.9,
-        exposures={"SCI": (4, 8), "CAL": (4, 8)},
+        share=1.1,
+        exposures={"SCI": (8, 8, 4), "CAL": (4, 8)},
         gap=16.0,
         acquisition=(480.0, 840.0),
         template="MATISSE_hyb_obs",
@@ -239,7 +242,7 @@ INSTRUMENTS: tuple[DemoInstrument, ...] = (
         ),
         spares=(Spare("SKY", 30.0, on_sky=True), Spare("KAPPA,OBJECT", 30.0, on_sky=True)),
         bands=("LM", "N"),
-        titles=("dust and gas in discs from 3 to 13 micrometres", "the mass loss of giants in the mid infrared"),
+        titles=("dust and gas in discs from 3 to 13 micrometres", "the mass loss of giants"),
     ),
     DemoInstrument(
         name="SPICA",

@@ -75,7 +75,8 @@ def altitude(site: Site, mjd: Array | float, ra: Array, dec: Array) -> Array:
     hour_angle = np.radians(lst(np.asarray(mjd), site.longitude) - ra)
     d, latitude = np.radians(dec), np.radians(site.latitude)
     height = np.sin(latitude) * np.sin(d) + np.cos(latitude) * np.cos(d) * np.cos(hour_angle)
-    return np.degrees(np.arcsin(np.clip(height, -1.0, 1.0)))
+    found: Array = np.degrees(np.arcsin(np.clip(height, -1.0, 1.0)))
+    return found
 
 
 def azimuth_parallactic(site: Site, mjd: Array, ra: Array, dec: Array) -> tuple[Array, Array]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +30,12 @@ DELAY_REACH = 100.0  # m of optical path between two beams, of the order of the 
 MAX_SCATTER = 20.0  # arcsec
 REFUSED_SHARE = 0.03
 INVALID_SHARE = 0.02
-SAME_POINTING = 0.55  # how often a second visit in a night uses the pointing of the first
+REMARK_SHARE = 0.008
+SAME_POINTING = 0.9  # how often a second visit in a night uses the pointing of the first
+FAULTS = ("short", "unknown_mode", "sentinel")
+"""What makes an exposure invalid: one integration for the whole, a mode nobody knows, no position."""
+REMARKS = ("missing_end", "no_seeing")
+"""What leaves it valid with a remark: no baselines at the end, no seeing measured."""
 SEQUENCES = (("CAL", "SCI", "CAL"), ("CAL", "SCI"), ("CAL", "SCI", "CAL", "SCI", "CAL"), ("SCI",))
 SEQUENCE_SHARES = (0.45, 0.25, 0.22, 0.08)
 
@@ -107,13 +111,9 @@ class NightPlanner:
         instrument: DemoInstrument,
         stations: Sequence[tuple[str, ...]],
         programmes: Sequence[Programme],
-        damages: Sequence[str],
         quota: float,
     ) -> NightPlan:
-        """Plan the night with one instrument; ``stations`` are the arrays to choose from.
-
-        ``damages`` names the faults that the two per cent of invalid frames have.
-        """
+        """Plan the night with one instrument; ``stations`` are the arrays to choose from."""
         plan = NightPlan()
         rng = self._rng
         moment = self._dusk + rng.uniform(2.0, 15.0) / 1440.0
@@ -121,7 +121,7 @@ class NightPlanner:
         while moment < self._dawn - 40.0 / 1440.0 and plan.accepted < quota:
             array = stations[int(rng.integers(len(stations)))]
             began = moment
-            moment = self._concatenation(plan, instrument, array, programmes, damages, moment)
+            moment = self._concatenation(plan, instrument, array, programmes, moment)
             if moment == began:
                 moment += rng.uniform(8.0, 25.0) / 1440.0
             else:
@@ -144,7 +144,6 @@ class NightPlanner:
         instrument: DemoInstrument,
         array: tuple[str, ...],
         programmes: Sequence[Programme],
-        damages: Sequence[str],
         moment: float,
     ) -> float:
         """Observe one sequence from ``moment``; its end, or ``moment`` when nothing could be done."""
@@ -159,7 +158,7 @@ class NightPlanner:
         container = self._take_id() if len(sequence) > 1 else None
         for role in sequence:
             target = science if role == "SCI" else calibrator
-            end = self._block(plan, instrument, array, programme, role, target, container, damages, moment)
+            end = self._block(plan, instrument, array, programme, role, target, container, moment)
             if end is None:
                 break
             moment = end
@@ -172,10 +171,8 @@ class NightPlanner:
         for i in self._rng.permutation(len(programmes)):
             programme = programmes[int(i)]
             targets = np.array(programme.targets)
-            low = self._lowest(targets, start, end)
-            ready = [
-                int(t) for t in targets[(low > LOWEST + 4.0)] if self._reachable(int(t), array, start, end)
-            ]
+            good = self._lowest(targets, start, end) > LOWEST + 4.0
+            ready = [int(t) for t in targets[good & self._reachable(targets, array, start, end)]]
             if ready:
                 kinds = [self._sky.targets[t].kind for t in ready]
                 weights = np.array([1.0 if kind is Kind.SURVEY else 5.0 for kind in kinds])
@@ -188,25 +185,21 @@ class NightPlanner:
         too_high = heights.max(axis=0) > HIGHEST[self._site.name] - 1.0
         return np.where(too_high, -90.0, heights.min(axis=0))
 
-    def _reachable(self, target: int, array: tuple[str, ...], start: float, end: float) -> bool:
-        """Whether hour angle and path differences stay within limits at start and end."""
-        dec = math.radians(float(self._dec_now[target]))
-        for moment in (start, end):
-            angle = float(lst(np.float64(moment), self._site.longitude) - self._ra_now[target])
-            angle = (angle + 180.0) % 360.0 - 180.0
-            if abs(angle) > LONGEST_HOUR_ANGLE:
-                return False
-            if self._site.name != "VLTI":
-                continue  # the PoPs of CHARA are chosen to bring a target into reach
-            hour = math.radians(angle)
-            places = [self._facility.stations[name] for name in array]
-            paths = [
-                math.cos(dec) * (math.cos(hour) * p.x - math.sin(hour) * p.y) + math.sin(dec) * p.z
-                for p in places
-            ]
-            if any(abs(a - b) > DELAY_REACH for a, b in combinations(paths, 2)):
-                return False
-        return True
+    def _reachable(
+        self, targets: NDArray[np.int64], array: tuple[str, ...], start: float, end: float
+    ) -> NDArray[np.bool_]:
+        """Which targets have hour angles and path differences within limits at start and end."""
+        times = np.array([[start], [end]])
+        angles = (lst(times, self._site.longitude) - self._ra_now[targets] + 180.0) % 360.0 - 180.0
+        good: NDArray[np.bool_] = np.abs(angles).max(axis=0) < LONGEST_HOUR_ANGLE
+        if self._site.name != "VLTI":
+            return good  # the PoPs of CHARA are chosen to bring a target into reach
+        places = [self._facility.stations[name] for name in array]
+        x, y, z = (np.array([[[getattr(p, axis)]] for p in places]) for axis in "xyz")
+        hour, dec = np.radians(angles), np.radians(self._dec_now[targets])
+        paths = np.cos(dec) * (np.cos(hour) * x - np.sin(hour) * y) + np.sin(dec) * z
+        within: NDArray[np.bool_] = np.ptp(paths, axis=0).max(axis=0) < DELAY_REACH
+        return good & within
 
     def _block(
         self,
@@ -217,7 +210,6 @@ class NightPlanner:
         role: str,
         target: int,
         container: int | None,
-        damages: Sequence[str],
         moment: float,
     ) -> float | None:
         """Append the frames of one block; its end, or None when it cannot be done."""
@@ -234,9 +226,9 @@ class NightPlanner:
         end = first + length * SECOND
         if end > self._dawn:
             return None
-        if float(self._lowest(np.array([target]), first, end)[0]) < LOWEST + 0.3:
-            return None
-        if not self._reachable(target, array, first, end):
+        only = np.array([target])
+        high = self._lowest(only, first, end)[0] > LOWEST + 0.3
+        if not (high and self._reachable(only, array, first, end)[0]):
             return None
         ra, dec = self._pointing(target)
         block = Block(
@@ -245,7 +237,7 @@ class NightPlanner:
             programme,
             role,
             target,
-            programme.spelling.get(target) or self._sky.targets[target].name.replace(" ", "_"),
+            programme.spelling.get(target) or self._calibrator_name(target, programme),
             ra,
             dec,
             array,
@@ -258,13 +250,13 @@ class NightPlanner:
         moment = first
         for number in range(1, nexp + 1):
             for band in instrument.bands:
-                damage = ""
-                if rng.random() < INVALID_SHARE / (1.0 + INVALID_SHARE):
-                    damage = damages[int(rng.integers(len(damages)))]
+                damage = self._damage()
                 lag = 0.0 if band in ("", "LM") else float(rng.uniform(0.05, 0.6)) * SECOND
-                frame = Frame(block, moment + lag, setting.duration, number, band, None, damage, (number - 1) % 4)
-                plan.frames.append(frame)
-                plan.accepted += not damage
+                state = (number - 1) % 4
+                plan.frames.append(
+                    Frame(block, moment + lag, setting.duration, number, band, None, damage, state)
+                )
+                plan.accepted += damage not in FAULTS
             moment += (setting.duration + instrument.gap * float(rng.uniform(0.8, 1.0))) * SECOND
         if spare is not None:
             band = instrument.bands[0]
@@ -273,7 +265,7 @@ class NightPlanner:
         return moment
 
     def _pointing(self, target: int) -> tuple[float, float]:
-        """Where the telescopes point: the position of tonight plus a scatter, as precisely as headers say it."""
+        """Where the telescopes point: tonight's position plus a scatter, with the digits of a header."""
         known = self._pointings.get(target)
         if known is not None and self._rng.random() < SAME_POINTING:
             return known
@@ -286,6 +278,20 @@ class NightPlanner:
         pointing = (round(ra % 360.0, 6), round(dec, 5))
         self._pointings[target] = pointing
         return pointing
+
+    def _damage(self) -> str:
+        """What is wrong with the next frame, mostly nothing."""
+        lot = self._rng.random() * (1.0 + INVALID_SHARE)
+        for share, damages in ((INVALID_SHARE, FAULTS), (REMARK_SHARE, REMARKS)):
+            if lot < share:
+                return damages[int(self._rng.integers(len(damages)))]
+            lot -= share
+        return ""
+
+    def _calibrator_name(self, target: int, programme: Programme) -> str:
+        """A calibrator's name in the spelling that the programme's PI has for all of them."""
+        names = self._sky.targets[target].names
+        return names[programme.pi_number % len(names)]
 
     def _take_id(self) -> int:
         self._next_id += 1

@@ -16,9 +16,10 @@ from obsportal.demo.instruments import DemoInstrument, Setting
 from obsportal.demo.stars import Kind, Sky
 
 INVESTIGATORS = (
-    "ALDERWICK", "BRANOVICKA", "CASTELMARO", "DUNVALEN", "ESKERSUNDE", "FAIRLOCHE", "GRANDVALAIS", "HOLMQUARD",
-    "ISTRAVELLI", "JANSKIRKE", "KORVANEN", "LINDMOREAU", "MARCHEVILLE", "NORDHAVNER", "OAKHOLLOW", "PELLOTIERI",
-    "QUINTANAR", "ROSENTHALER", "SILVERBECK", "TORREALBANA", "UNDERHILLER", "VASTERGLEN", "WYNDEMERE", "YSABELLIN",
+    "ALDERWICK", "BRANOVICKA", "CASTELMARO", "DUNVALEN", "ESKERSUNDE", "FAIRLOCHE",
+    "GRANDVALAIS", "HOLMQUARD", "ISTRAVELLI", "JANSKIRKE", "KORVANEN", "LINDMOREAU",
+    "MARCHEVILLE", "NORDHAVNER", "OAKHOLLOW", "PELLOTIERI", "QUINTANAR", "ROSENTHALER",
+    "SILVERBECK", "TORREALBANA", "UNDERHILLER", "VASTERGLEN", "WYNDEMERE", "YSABELLIN",
 )  # fmt: skip
 FIRST_NEW_GRAMMAR = 105
 PROGRAMMES_EACH = 6
@@ -90,15 +91,13 @@ def _identifier(rng: np.random.Generator, period: int, instrument: DemoInstrumen
 
 
 def _choose_targets(rng: np.random.Generator, sky: Sky, dual: bool, instrument: str) -> tuple[int, ...]:
-    targets = [sky.targets[i] for i in sky.science]
     if dual:
-        return tuple(int(i) for i in sky.science if targets[i].companion is not None)
-    by_kind = {kind: [int(i) for i in sky.science if targets[i].kind is kind] for kind in Kind}
+        return tuple(int(i) for i in sky.science if sky.targets[i].companion is not None)
     fields = 0.0 if instrument in ("PIONIER", "AMBER", "SPICA") else 0.20
     chosen: list[int] = []
     for share, kind, count in ((1.0, Kind.STAR, 10), (fields * 3, Kind.FIELD, 3), (1.0, Kind.SURVEY, 40)):
         if rng.random() < share:
-            chosen += [int(i) for i in rng.choice(by_kind[kind], size=count, replace=False)]
+            chosen += [int(i) for i in rng.choice(sky.by_kind[kind], size=count, replace=False)]
     return tuple(chosen)
 
 

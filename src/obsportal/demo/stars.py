@@ -118,7 +118,7 @@ HD 206893, HD_206893 | 326.341271 | -12.783353 | 93.78 | 0.02 | 5.6
 HR 8799, HR_8799, HD 218396 | 346.869649 | 21.134251 | 107.93 | -49.63 | 5.2
 """
 
-# Crowded or faint fields, where the pointing is a choice and not the star: names | RA | Dec | pm | scatter | K
+# Crowded or faint fields, where the pointing is a choice: names | RA | Dec | pm | pm | scatter | K
 _FIELDS = """
 Sgr A*, SGR A, SgrA, GC_field | 266.416837 | -29.007811 | -3.15 | -5.55 | 12.0 | 9.5
 GC IRS 7, IRS7, GC_IRS7 | 266.416668 | -29.006180 | -1.30 | -4.70 | 8.0 | 6.5
@@ -227,6 +227,7 @@ class Sky:
 
     targets: list[Target]
     science: NDArray[np.int64]
+    by_kind: dict[Kind, list[int]]
     calibrators_of: dict[int, list[int]]
     ra: NDArray[np.float64]
     dec: NDArray[np.float64]
@@ -250,6 +251,7 @@ def build_sky(seed: int) -> Sky:
     return Sky(
         targets=targets,
         science=np.arange(first),
+        by_kind={kind: [i for i, t in enumerate(targets) if t.kind is kind] for kind in Kind},
         calibrators_of={i: [first + i * each + j for j in range(each)] for i in range(first)},
         ra=np.array([t.ra for t in targets]),
         dec=np.array([t.dec for t in targets]),

@@ -12,7 +12,7 @@ from obsportal.exposures import services
 from obsportal.exposures.models import Exposure, Override, RefusedHeader, Target
 
 
-class ReadOnly(admin.ModelAdmin[Any]):
+class ReadOnly(admin.ModelAdmin):
     """Rows that only ingest changes."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -57,7 +57,7 @@ class TargetAdmin(ReadOnly):
     search_fields = ("name", "normalised_name")
 
 
-class OverrideForm(forms.ModelForm[Override]):
+class OverrideForm(forms.ModelForm):
     """A correction, checked by the same rules as everywhere."""
 
     class Meta:
@@ -77,7 +77,7 @@ class OverrideForm(forms.ModelForm[Override]):
 
 
 @admin.register(Override)
-class OverrideAdmin(admin.ModelAdmin[Override]):
+class OverrideAdmin(admin.ModelAdmin):
     """Corrections: added, never changed or deleted."""
 
     form = OverrideForm

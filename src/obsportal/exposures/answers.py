@@ -64,7 +64,7 @@ def answer(request: HttpRequest, form: str) -> HttpResponseBase:
         return HttpResponse(status=304, headers=headers)
     fmt = FORMATS[form]
     columns = contract.columns(all_fields=search.all_fields)
-    rows = stream.batches(search.window(request.user), columns)
+    rows = stream.batches(search.statement(request.user), columns)
     chunks = fmt.writer(
         rows,
         [c.column for c in columns],

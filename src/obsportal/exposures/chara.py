@@ -16,10 +16,12 @@ from statistics import fmean, median
 
 from obsportal.exposures import chara_array
 from obsportal.exposures.chara_array import Setting
+from obsportal.exposures.chara_checks import message
 from obsportal.exposures.instruments import mircx
 from obsportal.exposures.instruments.context import Context
 from obsportal.exposures.instruments.mircx import Frame
 from obsportal.exposures.record import ExposureRecord, Level, Message, Refusal, Sighting
+from obsportal.exposures.validation import validate
 from obsportal.formats.chara_log import (
     BadLine,
     CharaLog,
@@ -127,7 +129,9 @@ def describe_log(
         unique = (line.combiner.upper(), line.mjd, *understood.key)
         if unique in seen:
             reason = f"line {line.line} repeats line {seen[unique]}"
-            result.refusals.append(Refusal(f"{source}:{line.line}", "log_line_repeated", reason, line.combiner))
+            result.refusals.append(
+                Refusal(f"{source}:{line.line}", "log-line-repeated", reason, line.combiner)
+            )
             continue
         seen[unique] = line.line
         by_combiner.setdefault(line.combiner.upper(), []).append(understood)
@@ -150,7 +154,7 @@ def group_frames(headers: Iterable[tuple[str, Header]], *, include_products: boo
             result.refusals.append(frame)
         elif frame.header_id in named:
             reason = f"the same frame as {named[frame.header_id][0]}"
-            result.refusals.append(Refusal(source, "frame_repeated", reason, frame.instrume, frame.start))
+            result.refusals.append(Refusal(source, "frame-repeated", reason, frame.instrume, frame.start))
         else:
             named[frame.header_id] = (source, frame)
     ordered = sorted(named.values(), key=lambda pair: (pair[1].instrume, pair[1].start))
@@ -182,15 +186,16 @@ def join_log(frames: Sequence[ExposureRecord], log: Sequence[ExposureRecord]) ->
         programmes = sorted({entry.program_id for entry in found})
         _take_from_log(record, best)
         if len(programmes) > 1:
-            text = f"The log has several programmes at this time: {', '.join(programmes)}; {best.program_id} taken"
-            record.messages.append(Message("programme_ambiguous", Level.WARNING, text))
+            record.messages.append(
+                message("programme-ambiguous", programmes=", ".join(programmes), taken=best.program_id)
+            )
         pairs += [(entry.exp_id, record.exp_id) for entry in found]
     taken = {log_id for log_id, _ in pairs}
     return Joined([*frames, *(entry for entry in log if entry.exp_id not in taken)], pairs)
 
 
 def _refusal(source: str, bad: BadLine) -> Refusal:
-    return Refusal(f"{source}:{bad.line}", "log_line_refused", str(bad))
+    return Refusal(f"{source}:{bad.line}", "log-line-refused", str(bad))
 
 
 class _Positions:
@@ -255,9 +260,8 @@ def _block_records(
         record = _log_record(held or [block[0]], header_id, number, start, end, position, origin)
         record.provenance["mjd_end"] = rule
         if len(block) == 1 and rule.startswith("default"):
-            text = f"The log gives one time and no length: {DEFAULT_LINE_S:.0f} s are assumed"
-            record.messages.append(Message("length_assumed", Level.NOTE, text))
-        records.append(record)
+            record.messages.append(message("length-assumed", seconds=DEFAULT_LINE_S))
+        records.append(validate(record))
     return records
 
 
@@ -314,15 +318,13 @@ def _log_record(
         record.baselines_origin = "computed"
         record.messages += _length_messages(block, position)
     else:
-        text = f"No position for {line.star!r}: the log has no RA and DEC and the name is not known; no baselines"
-        record.messages.append(Message("position_missing", Level.ERROR, text))
+        text = f"No position for {line.star!r}, neither RA and DEC in the log nor by name: no baselines"
+        record.messages.append(Message("position-missing", Level.ERROR, text))
     if line.type is StarType.UNKNOWN:
-        record.messages.append(
-            Message("role_unknown", Level.WARNING, "TYPE UNKNO does not say science or calibrator: taken as science")
-        )
+        record.messages.append(message("role-unknown", where="TYPE UNKNO"))
     for each in block:
         record.messages += [
-            Message("log_remark", Level.WARNING, f"Line {each.line.line}: {remark}") for remark in each.line.remarks
+            message("log-remark", line=each.line.line, remark=remark) for remark in each.line.remarks
         ]
     tau0_rule = _set_tau0(record, block)
     record.provenance = {
@@ -354,8 +356,7 @@ def _length_messages(block: Sequence[_Line], position: tuple[float, float]) -> l
 
     With as many lengths as baselines they are compared in order of size, else each with the nearest.
     """
-    worst = (0.0, "")
-    wrong = 0
+    wrong: list[tuple[float, int, float, float]] = []
     for each in block:
         line = each.line
         computed = sorted(b.length for b in chara_array.lookup_angles(line.stations, line.mjd, *position))
@@ -363,15 +364,20 @@ def _length_messages(block: Sequence[_Line], position: tuple[float, float]) -> l
         if len(logged) == len(computed):
             pairs = list(zip(logged, computed, strict=True))
         else:
-            pairs = [(a, min(computed, key=lambda b, a=a: abs(b - a))) for a in logged]  # type: ignore[misc]
+            pairs = [(a, computed[_nearest(a, computed)]) for a in logged]
         apart, a, b = max((abs(a - b), a, b) for a, b in pairs)
         if apart > LENGTH_TOLERANCE_M:
-            wrong += 1
-            worst = max(worst, (apart, f"line {line.line} logs {a:.2f} m, computed {b:.2f} m"))
+            wrong.append((apart, line.line, a, b))
     if not wrong:
         return []
-    text = f"{wrong} of {len(block)} lines differ from the computed baselines by over 1 m; most: {worst[1]}"
-    return [Message("baseline_differs", Level.WARNING, text)]
+    _, number, a, b = max(wrong)
+    return [
+        message("lengths-disagree", wrong=len(wrong), lines=len(block), line=number, logged=a, computed=b)
+    ]
+
+
+def _nearest(value: float, among: Sequence[float]) -> int:
+    return min(range(len(among)), key=lambda index: abs(among[index] - value))
 
 
 def _set_tau0(record: ExposureRecord, block: Sequence[_Line]) -> str:
@@ -396,7 +402,11 @@ def _frame_block(block: Sequence[tuple[str, Frame]]) -> FrameBlock:
         cuts = chara_array.parts(marks, chara_array.STATIONS, first.ra, first.dec, inside=False)
     indices = [index for index, _ in cuts] + [len(frames)]
     records = tuple(
-        mircx.record_of(frames[a:b], first.header_id, number, frames[a].start, max(f.end for f in frames[a:b]))
+        validate(
+            mircx.record_of(
+                frames[a:b], first.header_id, number, frames[a].start, max(f.end for f in frames[a:b])
+            )
+        )
         for number, (a, b) in enumerate(pairwise(indices), start=1)
     )
     return FrameBlock(first.header_id, records, tuple(source for source, _ in block))
@@ -425,9 +435,9 @@ def _take_from_log(record: ExposureRecord, entry: ExposureRecord) -> None:
     record.program_id, record.pi_coi, record.technical = entry.program_id, entry.pi_coi, entry.technical
     record.obs_type, record.obs_type_header = entry.obs_type, entry.obs_type_header
     record.obs_type_reason = entry.obs_type_reason
-    settled = {"stations_assumed"} | ({"role_unknown"} if entry.obs_type_header else set())
+    settled = {"stations-assumed"} | ({"role-unknown"} if entry.obs_type_header else set())
     record.messages = [message for message in record.messages if message.code not in settled]
-    record.messages += [message for message in entry.messages if message.code == "role_unknown"]
+    record.messages += [message for message in entry.messages if message.code == "role-unknown"]
     if record.tau0 is None:
         record.tau0 = entry.tau0
     rule = "observing log, by time and star"
@@ -441,4 +451,3 @@ def _take_from_log(record: ExposureRecord, entry: ExposureRecord) -> None:
             record.baselines = chara_array.baselines_between(
                 record.stations, record.mjd_start, record.mjd_end, record.pointing_ra, record.pointing_dec
             )
-

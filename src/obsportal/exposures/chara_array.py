@@ -7,9 +7,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from obsportal.exposures.record import Baseline, ExposureRecord, Level, Message, ObsType
+from obsportal.exposures.chara_checks import message
+from obsportal.exposures.record import Baseline, ExposureRecord, Message, ObsType
 from obsportal.interferometry import times
-from obsportal.interferometry.facility import Facility, Instrument, Mode, facility, plain
+from obsportal.interferometry.array import Facility, Instrument, Mode, plain
+from obsportal.interferometry.facility import facility
 from obsportal.interferometry.geometry import Projected, project
 
 NAME = "CHARA"
@@ -124,31 +126,18 @@ def _dispersed(instrument: Instrument, text: str) -> Setting:
     match = _DISPERSER.match(text.upper())
     band = ((match.group(1) or "") if match else "").replace("JH", "J") or _OWN_BAND.get(instrument.name, "")
     ladder = _LADDERS.get((instrument.name, band))
+    known = ", ".join(instrument.modes)
+    unknown = message("unknown-mode", mode=f"{text!r} of {instrument.name} (known: {known})")
     if match is None or ladder is None or not (match.group(3) or match.group(2) == "PRISM"):
-        return Setting(instrument, None, None, (unknown_mode(instrument, text),))
+        return Setting(instrument, None, None, (unknown,))
     stated = float(match.group(3)) if match.group(3) else None
     resolution = stated or min(ladder.values())
     if not 10 <= resolution <= 3000:
-        return Setting(instrument, None, None, (unknown_mode(instrument, text),))
+        return Setting(instrument, None, None, (unknown,))
     name = min(ladder, key=lambda each: abs(math.log(resolution / ladder[each])))
     far = max(resolution / ladder[name], ladder[name] / resolution) > _FAR
-    messages = (
-        Message(
-            "mode_nearest",
-            Level.WARNING,
-            f"Mode {name} (R = {ladder[name]}) is the nearest one to {text} (R = {resolution:.0f})",
-        ),
-    )
-    return Setting(instrument, instrument.mode(name), stated, messages if far else ())
-
-
-def unknown_mode(instrument: Instrument, text: str) -> Message:
-    """The error for a setting that no ASPRO2 mode can be named for."""
-    return Message(
-        "mode_unknown",
-        Level.ERROR,
-        f"{instrument.name} setting {text!r} is not a known mode; known are {', '.join(instrument.modes)}",
-    )
+    nearest = message("mode-nearest", mode=name, expected=ladder[name], setting=text, stated=resolution)
+    return Setting(instrument, instrument.mode(name), stated, (nearest,) if far else ())
 
 
 def role(type_value: str) -> tuple[ObsType, str]:

@@ -96,4 +96,7 @@ COLUMNS: tuple[ContractColumn, ...] = (
 
 def columns(*, all_fields: bool) -> Sequence[ContractColumn]:
     """The full set, or the reduced one that ASPRO2 asks for."""
-    return COLUMNS if all_fields else tuple(c for c in COLUMNS if c.reduced)
+    return COLUMNS if all_fields else _REDUCED
+
+
+_REDUCED = tuple(c for c in COLUMNS if c.reduced)

@@ -11,16 +11,15 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 
-from django.db.models import F, Q, Value
-from django.db.models.expressions import CombinedExpression
-from django.db.models.lookups import LessThanOrEqual
+from django.db.models import Q
+from django.db.models.expressions import RawSQL
 
-from obsportal.exposures.models import Target
 from obsportal.exposures.programme_id import program_root
-from obsportal.exposures.targets import hpx_condition, normalise
+from obsportal.exposures.targets import normalise
 from obsportal.interferometry import facility as facilities
-from obsportal.interferometry.sky import chord_squared, unit_vector
+from obsportal.interferometry.sky import chord_squared, cone_ranges, unit_vector
 
 MAX_RADIUS = 648_000.0
 """arcsec: the whole sky."""
@@ -45,6 +44,8 @@ class Criterion:
     parameter: str
     words: str
     condition: Q
+    raw: tuple[str, tuple[float, ...]] | None = None
+    """The same condition as SQL for primary keys with its parameters, where it is so made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,48 +136,67 @@ def cone(ra: float, dec: float, radius_arcsec: float) -> Criterion:
     Index ranges select candidates; the squared chord between unit vectors decides, which is exact
     at the poles and across RA 0 and keeps its precision for the smallest radii.
     """
-    radius = radius_arcsec / 3600
-    limit = chord_squared(radius)
-    x, y, z = unit_vector(ra, dec)
-
-    def inside(prefix: str) -> Q:
-        return hpx_condition(f"{prefix}hpx", ra, dec, radius) & Q(
-            LessThanOrEqual(
-                _square(f"{prefix}x", x) + _square(f"{prefix}y", y) + _square(f"{prefix}z", z), Value(limit)
-            )
-        )
-
-    found = Target.objects.filter(inside("")).values("pk")
+    statement, params = cone_statement(ra, dec, radius_arcsec / 3600)
     return Criterion(
         "position",
         f"within {radius_arcsec:g} arcsec of RA {ra:.6g}°, Dec {dec:.6g}°",
-        Q(target__in=found) | Q(ft_target__in=found) | inside("pointing_"),
+        Q(pk__in=RawSQL(statement, params)),  # noqa: S611
+        (statement, tuple(params)),
     )
 
 
-def _square(column: str, value: float) -> CombinedExpression:
-    difference = F(column) - Value(value)
-    return difference * difference
+def cone_statement(ra: float, dec: float, radius_deg: float) -> tuple[str, list[float]]:
+    """SQL for the primary keys of the exposures in a cone, and its parameters.
+
+    One index search each by target, by fringe-tracker target and by pointing.
+    """
+    ranges = cone_ranges(ra, dec, radius_deg)
+    inside: list[float] = [edge for pair in ranges for edge in pair]
+    x, y, z = unit_vector(ra, dec)
+    inside += [x, x, y, y, z, z, chord_squared(radius_deg)]
+    return _cone_sql(len(ranges)), inside + inside
+
+
+@lru_cache(maxsize=64)
+def _cone_sql(ranges: int) -> str:
+    def inside(prefix: str) -> str:
+        found = " OR ".join([f"{prefix}hpx BETWEEN %s AND %s"] * ranges)
+        chord = " + ".join(f"({prefix}{axis} - %s) * ({prefix}{axis} - %s)" for axis in "xyz")
+        return f"({found}) AND {chord} <= %s"
+
+    return f"""
+        WITH found AS (SELECT id FROM exposures_target WHERE {inside("")})
+        SELECT id FROM exposures_exposure WHERE {inside("pointing_")}
+        UNION SELECT id FROM exposures_exposure WHERE target_id IN (SELECT id FROM found)
+        UNION SELECT id FROM exposures_exposure WHERE ft_target_id IN (SELECT id FROM found)
+    """  # noqa: S608
 
 
 def _name(text: str) -> Criterion:
-    words = f"target named {text}"
     if "*" in text:
-        parts = [re.escape(normalise(part)) for part in text.split("*")]
-        pattern = f"^{'.*'.join(parts)}$"
-        found = Target.objects.filter(normalised_name__regex=pattern).values("pk")
-        return Criterion(
-            "target_name",
-            words,
-            Q(target__in=found) | Q(ft_target__in=found) | Q(target_normalised_name__regex=pattern),
-        )
-    normalised = normalise(text)
-    found = Target.objects.filter(normalised_name=normalised).values("pk")
+        if text.count("*") > 5:
+            raise SearchError("target_name", "target_name has more than five *")
+        value = "%".join(_like(normalise(part)) for part in text.split("*"))
+        test = "LIKE %s ESCAPE '!'"
+    else:
+        value = normalise(text)
+        test = "= %s"
+    statement = f"""
+        WITH found AS (SELECT id FROM exposures_target WHERE normalised_name {test})
+        SELECT id FROM exposures_exposure WHERE target_normalised_name {test}
+        UNION SELECT id FROM exposures_exposure WHERE target_id IN (SELECT id FROM found)
+        UNION SELECT id FROM exposures_exposure WHERE ft_target_id IN (SELECT id FROM found)
+    """  # noqa: S608
     return Criterion(
         "target_name",
-        words,
-        Q(target__in=found) | Q(ft_target__in=found) | Q(target_normalised_name=normalised),
+        f"target named {text}",
+        Q(pk__in=RawSQL(statement, [value, value])),  # noqa: S611
     )
+
+
+def _like(text: str) -> str:
+    """Text that LIKE takes literally, with ! as its escape."""
+    return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")
 
 
 def _listed(text: str) -> list[str]:
@@ -184,7 +204,7 @@ def _listed(text: str) -> list[str]:
 
 
 def _instrument(text: str) -> Criterion:
-    condition = Q(pk__in=[])
+    condition = Q()
     names = []
     for part in _listed(text):
         try:
@@ -274,10 +294,12 @@ def _configuration(text: str) -> Criterion:
 
 
 def _program(text: str) -> Criterion:
-    condition = Q(pk__in=[])
+    condition = Q()
     parts = _listed(text)
     for part in parts:
         if "*" in part:
+            if part.count("*") > 5:
+                raise SearchError("program_id", f"program_id {shown(part)} has more than five *")
             pattern = ".*".join(re.escape(piece) for piece in part.split("*"))
             condition |= Q(obs_program__regex=f"^{pattern}$")
         elif program_root(part) == part:

@@ -9,10 +9,11 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from itertools import chain, islice
 from multiprocessing import get_context
+from pathlib import PurePath
 from typing import Any
 
 import zstandard
@@ -48,6 +49,22 @@ class Digest:
     refusal: Refusal | None = None
 
 
+    @classmethod
+    def refused(cls, source: str, code: str, reason: str) -> Digest:
+        """Something that could not be read."""
+        return cls(source, source, refusal=Refusal(source, code, reason))
+
+
+def origin_set(origins: Mapping[str, str]) -> OriginSet:
+    """Where values came from, with the hash of it."""
+    return _origin_set(tuple(sorted(origins.items())))
+
+
+def compress(raw: bytes) -> bytes:
+    """A header text as it is kept: zstd."""
+    return _compressor().compress(raw)
+
+
 @lru_cache(maxsize=4096)
 def _origin_set(items: tuple[tuple[str, str], ...]) -> OriginSet:
     origins = dict(items)
@@ -69,20 +86,24 @@ def digest(
     raw = source.text.encode("latin-1", "replace")
     made = Digest(source.name, source.name, hashlib.sha256(raw).hexdigest(), len(raw))
     try:
+        header = Header.parse(source.text)
         outcome = describe(
-            Header.parse(source.text), include_products=include_products, archive_row=archive_row
+            header,
+            include_products=include_products,
+            archive_row=archive_row,
+            header_id=None if "INSTRUME" in header else PurePath(source.name).name,
         )
     except HeaderError as error:
         made.refusal = Refusal(source.name, error.code, str(error))
         return made
-    made.text_zstd = _compressor().compress(raw)
+    made.text_zstd = compress(raw)
     if isinstance(outcome, Refusal):
-        made.header_id = (outcome.header_id or source.name)[:120]
-        made.refusal = outcome
+        made.header_id = (outcome.header_id or source.name)[-120:]
+        made.refusal = replace(outcome, header_id=made.header_id)
         return made
     made.header_id = outcome[0].header_id
     made.records = outcome
-    made.provenances = [_origin_set(tuple(sorted(r.provenance.items()))) for r in outcome]
+    made.provenances = [origin_set(r.provenance) for r in outcome]
     for record in outcome:
         record.provenance = {}
     return made

@@ -124,6 +124,19 @@ class Provenance(models.Model):
         return self.sha256[:8]
 
 
+FACET_COLUMNS = (
+    "interferometer_name",
+    "instrument_name",
+    "instrument_mode",
+    "configuration",
+    "obs_type",
+    "exp_validation_level",
+    "fringe_tracker",
+    "technical",
+)
+"""Columns whose values the search page counts."""
+
+
 class ExposureQuerySet(models.QuerySet["Exposure"]):
     """Exposures, with access as a query."""
 
@@ -239,13 +252,10 @@ class Exposure(models.Model):
             models.Index(fields=["night", "interferometer_name"], name="exposure_night"),
             models.Index(fields=["pair_key"], name="exposure_pair", condition=~Q(pair_key="")),
             models.Index(fields=["group_key"], name="exposure_group", condition=~Q(group_key="")),
-            models.Index(
-                fields=[
-                    "visibility", "interferometer_name", "instrument_name", "instrument_mode", "configuration",
-                    "obs_type", "exp_validation_level", "fringe_tracker", "technical",
-                ],
-                name="exposure_facets",
-            ),
+            # Counts per facet read these indexes alone; visibility comes last, for as a first
+            # column it would tempt the planner away from the order of time.
+            models.Index(fields=[*FACET_COLUMNS, "visibility"], name="exposure_facets"),
+            models.Index(fields=["exp_mjd_start", *FACET_COLUMNS, "visibility"], name="exposure_mjd_facets"),
         ]
 
     def __str__(self) -> str:

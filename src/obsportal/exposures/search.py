@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import Count, F, Q
 
+from obsportal.accounts.access import Reader, reader, rows_for
 from obsportal.exposures import contract
 from obsportal.exposures.criteria import Criterion, SearchError, boolean, criteria, integer, shown
 from obsportal.exposures.models import Exposure, ExposureQuerySet
@@ -93,6 +94,35 @@ class Search:
         start = (self.page - 1) * self.limit
         return rows[start : start + self.limit]  # type: ignore[return-value]
 
+    def statement(self, actor: Actor) -> tuple[str, Sequence[Any]]:
+        """SQL of the published columns of the window, and its parameters.
+
+        A cone alone, ASPRO2's question, keeps its compiled text: only the parameters change.
+        """
+        only = self.criteria[0].raw if len(self.criteria) == 1 else None
+        if only is None or self.limit is not None:
+            return _compiled(self, actor)
+        text, params = only
+        key = (reader(actor), self.all_fields, self.sort, text)
+        kept = _STATEMENTS.get(key)
+        if kept is None:
+            sql, all_params = _compiled(self, actor)
+            assert tuple(all_params[len(all_params) - len(params) :]) == params
+            if len(_STATEMENTS) > 200:
+                _STATEMENTS.clear()
+            kept = _STATEMENTS[key] = (sql, tuple(all_params[: len(all_params) - len(params)]))
+        return kept[0], kept[1] + params
+
+
+_STATEMENTS: dict[tuple[Any, ...], tuple[str, tuple[Any, ...]]] = {}
+
+
+def _compiled(search: Search, actor: Actor) -> tuple[str, Sequence[Any]]:
+    columns = contract.columns(all_fields=search.all_fields)
+    rows = search.window(actor).values_list(*[c.expression for c in columns])
+    sql, params = rows.query.sql_with_params()
+    return sql, params
+
 
 def parse(params: Mapping[str, str], *, page_size: int | None = None) -> Search:
     """Check the parameters of a request.
@@ -155,7 +185,7 @@ def facets(search: Search, actor: Actor) -> tuple[int, dict[str, list[FacetValue
             rest &= criterion.condition
     if rest == Q():
         counter, _ = last_modified()
-        cube = _whole_cube(counter, _reader(actor))
+        cube = _whole_cube(counter, reader(actor))
     else:
         cube = _cube(Exposure.objects.visible_to(actor).filter(rest))
     columns = list(FACETS.values())
@@ -175,18 +205,9 @@ def facets(search: Search, actor: Actor) -> tuple[int, dict[str, list[FacetValue
     }
 
 
-def _reader(actor: Actor) -> str:
-    from obsportal.accounts.access import is_curator
-
-    return "curator" if is_curator(actor) else "public"
-
-
 @lru_cache(maxsize=4)
-def _whole_cube(counter: int, reader: str) -> Cube:
-    from obsportal.accounts.access import Visibility
-
-    rows = Exposure.objects.all()
-    return _cube(rows if reader == "curator" else rows.filter(visibility=Visibility.PUBLIC))
+def _whole_cube(counter: int, kind: Reader) -> Cube:
+    return _cube(Exposure.objects.filter(rows_for(kind)))
 
 
 def _cube(rows: Any) -> Cube:

@@ -127,7 +127,7 @@ class CharaLog:
     refused: tuple[BadLine, ...]
 
 
-class _Refused(Exception):
+class _LineError(Exception):
     """Internal: ends the reading of one line."""
 
     def __init__(self, column: str, value: str, allowed: str) -> None:
@@ -141,16 +141,16 @@ def read_chara_log(data: bytes | str) -> CharaLog:
     Raises CharaLogError when the file is empty, too large, or lacks or repeats a column.
     """
     if len(data) > MAX_BYTES:
-        raise CharaLogError("log_too_large", f"the log has {len(data)} bytes; {MAX_BYTES} are allowed")
+        raise CharaLogError("log-too-large", f"the log has {len(data)} bytes; {MAX_BYTES} are allowed")
     numbered = _content_lines(_decode(data))
     first = next(numbered, None)
     if first is None:
-        raise CharaLogError("log_empty", f"the log is empty; its first line must name {', '.join(REQUIRED)}")
+        raise CharaLogError("log-empty", f"the log is empty; its first line must name {', '.join(REQUIRED)}")
     delimiter = max(",;\t", key=first[1].count)
     try:
         names = _split(first[1].lstrip("# "), delimiter)
-    except _Refused as bad:
-        raise CharaLogError("log_unreadable", f"the first line is not {bad.allowed}") from bad
+    except _LineError as bad:
+        raise CharaLogError("log-unreadable", f"the first line is not {bad.allowed}") from bad
     columns = _columns(names)
     lines: list[LogLine] = []
     refused: list[BadLine] = []
@@ -159,7 +159,7 @@ def read_chara_log(data: bytes | str) -> CharaLog:
             if text.startswith("#"):
                 continue
             lines.append(_line(number, _split(text, delimiter), len(names), columns))
-        except _Refused as bad:
+        except _LineError as bad:
             refused.append(BadLine(number, bad.column, bad.value, bad.allowed))
     return CharaLog(tuple(lines), tuple(refused))
 
@@ -213,7 +213,7 @@ def _split(text: str, delimiter: str) -> list[str]:
     try:
         fields = next(csv.reader([text], delimiter=delimiter, skipinitialspace=True))
     except csv.Error as error:
-        raise _Refused("(whole line)", text, f"a CSV line ({error})") from error
+        raise _LineError("(whole line)", text, f"a CSV line ({error})") from error
     return [" ".join(field.split()) for field in fields]
 
 
@@ -234,7 +234,7 @@ def _columns(names: list[str]) -> _Columns:
             continue
         if column in index:
             raise CharaLogError(
-                "log_column_twice",
+                "log-column-twice",
                 f"columns {names[index[column]]!r} and {name!r} both mean {column}; one is allowed",
             )
         index[column] = position
@@ -243,7 +243,7 @@ def _columns(names: list[str]) -> _Columns:
     missing = [column for column in REQUIRED if column not in index]
     if missing:
         raise CharaLogError(
-            "log_column_missing",
+            "log-column-missing",
             f"the first line lacks {', '.join(missing)}; it must name {', '.join(REQUIRED)}"
             f" and may add {', '.join(OPTIONAL)}; it names {', '.join(names)[:300]}",
         )
@@ -254,13 +254,13 @@ def _line(number: int, fields: list[str], width: int, columns: _Columns) -> LogL
     while len(fields) > width and not fields[-1]:
         fields.pop()
     if len(fields) != width:
-        raise _Refused("(whole line)", f"{len(fields)} fields", f"{width} fields, as the first line has")
+        raise _LineError("(whole line)", f"{len(fields)} fields", f"{width} fields, as the first line has")
     cell = {column: fields[position] for column, position in columns.index.items()}
     remarks: list[str] = []
     kind = _STAR_TYPES.get(cell["TYPE"].upper())
     if kind is None:
         allowed = ", ".join(member.value for member in StarType)
-        raise _Refused("TYPE", cell["TYPE"], f"one of {allowed}")
+        raise _LineError("TYPE", cell["TYPE"], f"one of {allowed}")
     ut_date = _date(cell["UT-DATE"], remarks)
     mjd = _mjd(cell["MJD"], ut_date, remarks)
     stations = _require("SCOPES", cell["SCOPES"], parse_scopes)
@@ -299,12 +299,12 @@ def _require(column: str, value: str, parse: Callable[[str], tuple[str, ...]]) -
     try:
         return parse(value)
     except ValueError as error:
-        raise _Refused(column, value, str(error)) from error
+        raise _LineError(column, value, str(error)) from error
 
 
 def _text(cell: dict[str, str], column: str) -> str:
     if not cell[column]:
-        raise _Refused(column, "", "a name (it is empty)")
+        raise _LineError(column, "", "a name (it is empty)")
     return cell[column]
 
 
@@ -323,7 +323,9 @@ def _date(text: str, remarks: list[str]) -> date | None:
             raise ValueError
         return date(int(year), int(month), int(day))
     except ValueError:
-        remarks.append(f"UT-DATE {text[:40]!r} is not a date such as 2012-05-03 and was not compared with MJD")
+        remarks.append(
+            f"UT-DATE {text[:40]!r} is not a date such as 2012-05-03 and was not compared with MJD"
+        )
         return None
 
 
@@ -332,19 +334,21 @@ def _mjd(text: str, ut_date: date | None, remarks: list[str]) -> float:
     try:
         value = _finite(text)
     except ValueError as error:
-        raise _Refused("MJD", text, allowed) from error
+        raise _LineError("MJD", text, allowed) from error
     if value > 2400000.5:
         value -= 2400000.5
         remarks.append(f"MJD {text} was read as a JD")
     if not FIRST_MJD <= value <= LAST_MJD:
-        raise _Refused("MJD", text, allowed)
+        raise _LineError("MJD", text, allowed)
     if ut_date is not None:
         logged = ut_date.toordinal() - date(1858, 11, 17).toordinal()
         apart = math.floor(value) - logged
         if abs(apart) > 1:
-            raise _Refused("MJD", text, f"within a day of UT-DATE {ut_date} (MJD {logged})")
+            raise _LineError("MJD", text, f"within a day of UT-DATE {ut_date} (MJD {logged})")
         if apart:
-            remarks.append(f"MJD {text} falls on the day {'after' if apart > 0 else 'before'} UT-DATE {ut_date}")
+            remarks.append(
+                f"MJD {text} falls on the day {'after' if apart > 0 else 'before'} UT-DATE {ut_date}"
+            )
     return value
 
 
@@ -356,19 +360,17 @@ def _lengths(cell: dict[str, str]) -> tuple[float, ...]:
         try:
             value = _finite(text) if text else 0.0
         except ValueError as error:
-            raise _Refused(column, text, allowed) from error
+            raise _LineError(column, text, allowed) from error
         if not 0 <= value <= LONGEST_BASELINE_M:
-            raise _Refused(column, text, allowed)
+            raise _LineError(column, text, allowed)
         lengths.append(value)
     if sum(lengths) <= 0:
         value_text = ", ".join(cell[column] or "(empty)" for column in ("B1", "B2", "B3"))
-        raise _Refused("B1, B2, B3", value_text, "a set of lengths with a sum above 0 m")
+        raise _LineError("B1, B2, B3", value_text, "a set of lengths with a sum above 0 m")
     return tuple(value for value in lengths if value > 0)
 
 
-def _coherence_time(
-    column: str, cell: dict[str, str], columns: _Columns, remarks: list[str]
-) -> float | None:
+def _coherence_time(column: str, cell: dict[str, str], columns: _Columns, remarks: list[str]) -> float | None:
     """Seconds; None for an empty, zero, negative or -99 like cell, which all mean not measured."""
     text = cell[column]
     if not text or text.upper() in {"NAN", "NA", "N/A", "NULL", "NONE", "-", "--"}:

@@ -18,16 +18,18 @@ Value: TypeAlias = str | int | float | bool | None
 
 MAX_HEADER = 8_000_000
 """Largest header read, bytes. The largest real VLTI header is below 0.5 MB."""
-MAX_CARD = 4_095
+MAX_CARD = 8_191
 """Longest card read, characters: widened cards of header listings stay far below."""
 
 CARD = 80
 _BLOCK = (MAX_CARD + 1) // 2
 _FIRST_CARD = re.compile(
-    r"\s*(?:#[^\n]*\n\s*)*(?:HIERARCH +[^=\n]{1,70}=|[A-Z][A-Z0-9_-]{0,7} *=|COMMENT |HISTORY )"
+    r"\s*(?:#[^\n]*\n\s*)*(?:HIERARCH +[^=\n]{1,70}=|[A-Z][A-Z0-9_.-]{0,7} *=|COMMENT |HISTORY )"
 )
 _NUMBER = re.compile(r"([+-]?) *((?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?: *[deDE] *[+-]? *[0-9]+)?)")
 _COMMENT_OR_END = re.compile(r" *(?:/|$)")
+_WIDE = re.compile(r"^HIERARCH +")
+_LAST = "\U0010ffff"
 _EXPONENT = str.maketrans("dD", "ee", " ")
 _COMMENTARY = ("COMMENT", "HISTORY", "CONTINUE", "        ")
 
@@ -53,11 +55,10 @@ class Header:
 
     __slots__ = ("_lines", "_sorted", "raw")
 
-    def __init__(self, raw: str, lines: list[str]) -> None:
+    def __init__(self, raw: str, lines: list[str], ordered: list[str]) -> None:
         self.raw = raw
         self._lines = lines
-        self._sorted = sorted(lines)  # nearly in order already: far cheaper than a dict of a thousand
-        self._sorted.append("\U0010ffff")
+        self._sorted = ordered
 
     @classmethod
     def parse(cls, data: bytes | str) -> Header:
@@ -69,7 +70,12 @@ class Header:
         if len(data) > MAX_HEADER:
             raise HeaderError("too-large", f"the header has {len(data)} bytes, at most {MAX_HEADER} are read")
         text = data if isinstance(data, str) else data.decode("latin-1")
-        return cls(text, _split(text))
+        lines = _split(text)
+        ordered = _in_order(lines)
+        if not _ends_properly(lines, ordered):
+            del lines[_end_of(lines) :]
+            ordered = _in_order(lines)
+        return cls(text, lines, ordered)
 
     def __contains__(self, keyword: object) -> bool:
         return isinstance(keyword, str) and self._field(keyword) is not None
@@ -89,8 +95,10 @@ class Header:
         field = self._field(keyword)
         if field is None:
             return default
-        value = self._value(keyword, field)
+        value = parse_value(field)
         if isinstance(value, str):
+            if value[-1:] == "&":
+                value = self._continued(keyword, value)
             return value.strip() or default
         if value is None:
             return default
@@ -136,24 +144,25 @@ class Header:
     def _field(self, keyword: str) -> str | None:
         """What follows the equals sign on the first card of a keyword."""
         cards = self._sorted
-        for name, prefix in _spellings(keyword):
+        for prefix, size in _spellings(keyword):
             i = bisect_left(cards, prefix)
             while (card := cards[i]).startswith(prefix):
-                found, equals, field = card.partition("=")
-                if equals and found.rstrip() == name:
-                    if cards[i + 1].startswith(found):
-                        return self._first(name, field)
-                    return field
+                rest = card[size:].lstrip()
                 i += 1
+                if rest[:1] == "=":
+                    following = cards[i]
+                    if following.startswith(prefix) and following[size:].lstrip()[:1] == "=":
+                        return self._first(prefix[:size])
+                    return rest[1:]
         return None
 
-    def _first(self, name: str, field: str) -> str:
+    def _first(self, name: str) -> str | None:
         """The field of the first of several cards of the same keyword."""
         for line in self._lines:
-            found, equals, first = line.partition("=")
+            found, equals, field = line.partition("=")
             if equals and found.rstrip() == name:
-                return first
-        return field
+                return field
+        return None
 
     def _value(self, keyword: str, field: str) -> Value:
         value = parse_value(field)
@@ -163,7 +172,7 @@ class Header:
 
     def _continued(self, keyword: str, value: str) -> str:
         """Join the CONTINUE cards that follow the card of ``keyword``."""
-        names = {name for name, _ in _spellings(keyword)}
+        names = {prefix[:size] for prefix, size in _spellings(keyword)}
         lines = iter(self._lines)
         for line in lines:
             if line.partition("=")[0].rstrip() in names:
@@ -177,16 +186,15 @@ class Header:
 
 
 @lru_cache(maxsize=8192)
-def _spellings(keyword: str) -> tuple[tuple[str, str], ...]:
-    """The forms in which writers spell a keyword, the likely one first: (name, start of the card)."""
+def _spellings(keyword: str) -> tuple[tuple[str, int], ...]:
+    """How the cards of a keyword may begin, the likely way first, and the length of the name in it."""
     name = keyword.strip().upper()
     hierarch = f"HIERARCH {name}"
-    long = ((hierarch, hierarch + " "), (hierarch, hierarch + "="))
+    long = ((f"{hierarch} ", len(hierarch)), (f"{hierarch}=", len(hierarch)))
     if " " in name or len(name) > 8:
         return long
-    if len(name) == 8:
-        return ((name, name + "="), (name, name + " "), *long)
-    return ((name, name + " "), (name, name + "="), *long)
+    short = ((f"{name} ", len(name)), (f"{name}=", len(name)))
+    return (*reversed(short), *long) if len(name) == 8 else (*short, *long)
 
 
 def _split(text: str) -> list[str]:
@@ -198,16 +206,12 @@ def _split(text: str) -> list[str]:
         raise HeaderError("not-a-header", f"the text does not begin with a FITS card but with {start!r}")
     first = text.find("\n")
     if first < 0 or first > 2 * CARD:
-        end = _end_of_cards(text)
-        return [text[i : i + CARD] for i in range(0, end, CARD)]
+        return [text[i : i + CARD] for i in range(0, len(text), CARD)]
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-    text = text[: _end_of_lines(text)]
-    if "HIERARCH  " in text:
-        text = re.sub(r"^HIERARCH +", "HIERARCH ", text, flags=re.MULTILINE)
     lines = text.split("\n")
     if any(text.find("\n", i, i + _BLOCK) < 0 for i in range(0, len(text) - _BLOCK, _BLOCK)):
-        longest = max(map(len, lines))
+        longest = max(len(line.rstrip("\0 ")) for line in lines)
         if longest > MAX_CARD:
             raise HeaderError(
                 "card-too-long", f"a card has {longest} characters, at most {MAX_CARD} are read"
@@ -215,27 +219,47 @@ def _split(text: str) -> list[str]:
     return lines
 
 
-def _end_of_lines(text: str) -> int:
-    """Where the line before the END card ends."""
-    at = -1
-    while (at := text.find("\nEND", at + 1)) >= 0:
-        stop = text.find("\n", at + 1)
-        if not text[at + 4 : stop if stop >= 0 else len(text)].strip("\0 "):
-            return at
-    raise _truncated(text.count("\n"))
+def _in_order(lines: list[str]) -> list[str]:
+    """Cards by keyword, for bisection, with a last one that no keyword reaches.
+
+    Headers come nearly in order, so this costs far less than a dict of a thousand keywords.
+    """
+    ordered = sorted(lines)
+    ordered.append(_LAST)
+    at = bisect_left(ordered, "HIERARCH  ")
+    if ordered[at].startswith("HIERARCH  "):
+        lines[:] = [_WIDE.sub("HIERARCH ", line) for line in lines]
+        ordered = sorted(lines)
+        ordered.append(_LAST)
+    return ordered
 
 
-def _end_of_cards(text: str) -> int:
-    """Where the END card of 80-column cards begins."""
-    at = -1
-    while (at := text.find("END", at + 1)) >= 0:
-        if at % CARD == 0 and not text[at + 3 : at + CARD].strip("\0 \r\n"):
-            return at
-    raise _truncated(len(text) // CARD)
+def _ends_properly(lines: list[str], ordered: list[str]) -> bool:
+    """Whether the only END card is the last card that is not blank."""
+    at = bisect_left(ordered, "END")
+    ends = 0
+    while ordered[at].startswith("END"):
+        ends += _is_end(ordered[at])
+        at += 1
+    if ends != 1:
+        return False
+    last = len(lines) - 1
+    while last > 0 and not lines[last].strip("\0 "):
+        last -= 1
+    return _is_end(lines[last])
 
 
-def _truncated(cards: int) -> HeaderError:
-    return HeaderError("truncated", f"no END card in {cards} cards: the header is cut short")
+def _is_end(card: str) -> bool:
+    return card.startswith("END") and not card[3:].strip("\0 \r\n")
+
+
+def _end_of(lines: list[str]) -> int:
+    """Index of the first END card."""
+    for i, line in enumerate(lines):
+        if _is_end(line):
+            return i
+    cards = len(lines)
+    raise HeaderError("truncated", f"no END card in {cards} cards: the header is cut short")
 
 
 def parse_value(field: str) -> Value:

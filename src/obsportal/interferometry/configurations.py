@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from functools import lru_cache
-from itertools import combinations
+from itertools import chain, combinations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -103,8 +103,9 @@ def match_configuration(
 ) -> ConfigurationMatch:
     """Recognise a set of stations in a version, for an instrument or for any ("").
 
-    Tries in order: offered, relocated, offered in the nearest other version, part of an offered one,
-    alike in baseline lengths; what fits none is unoffered and has no name. Raises UnknownStation.
+    Tries in order: offered, relocated, part of what this version offered, offered in the nearest other
+    version, part of that, alike in baseline lengths; what fits none is unoffered and has no name.
+    Raises UnknownStation.
     """
     wanted = frozenset(facility.log_station(name) for name in stations)
     name, basis, reason = _recognise(facility, wanted, version, _variants(facility, instrument))
@@ -122,39 +123,51 @@ def _recognise(
     facility: Facility, wanted: frozenset[str], version: str, variants: frozenset[str]
 ) -> tuple[str, Basis, str]:
     here = list_of(facility, version)
-    listed = variants if any(offer.variants & variants for offer in here) else frozenset()
-    for offer in here:
-        if frozenset(offer.stations) == wanted and (not listed or offer.variants & listed):
-            reason = f"offered in {version}" if version in facility.offers else "offered in every version"
-            return name_of(facility, offer, version), Basis.OFFERED, reason
-    for offer in here:
-        if frozenset(offer.stations) == wanted:
-            others = ", ".join(sorted(offer.variants))
-            return name_of(facility, offer, version), Basis.EQUIVALENT, f"offered in {version} to {others}"
+    if not any(offer.variants & variants for offer in here):
+        variants = frozenset()
+    same = [offer for offer in here if frozenset(offer.stations) == wanted]
+    for offer in same:
+        if not variants or offer.variants & variants:
+            when = version if version in facility.offers else "every version"
+            return name_of(facility, offer, version), Basis.OFFERED, f"offered in {when}"
+    for offer in same:
+        others = ", ".join(sorted(offer.variants))
+        return name_of(facility, offer, version), Basis.EQUIVALENT, f"offered in {version} to {others}"
     for offer in facility.relocations:
         if frozenset(offer.stations) == wanted:
             return offer.name, Basis.RELOCATED, "an array between two offered configurations"
-    for other, offer in _elsewhere(facility, version):
+    wholes = [offer for offer in here if len(wanted) > 1 and wanted < frozenset(offer.stations)]
+    if len({name_of(facility, offer, version) for offer in wholes}) == 1:
+        return _part_of(facility, wholes[0], version)
+    elsewhere = _elsewhere(facility, version)
+    for other, offer in elsewhere:
         if frozenset(offer.stations) == wanted:
-            return name_of(facility, offer, other), Basis.EQUIVALENT, f"offered in {other or 'every version'}"
-    return _resembles(facility, wanted, version)
-
-
-def _resembles(facility: Facility, wanted: frozenset[str], version: str) -> tuple[str, Basis, str]:
-    candidates = [(version, offer) for offer in list_of(facility, version)]
-    candidates += _elsewhere(facility, version)
+            reason = f"offered in {other or 'every version'}"
+            return name_of(facility, offer, other), Basis.EQUIVALENT, reason
+    for offer in wholes:
+        return _part_of(facility, offer, version)
     if len(wanted) > 1:
-        for other, offer in candidates:
+        for other, offer in elsewhere:
             if wanted < frozenset(offer.stations):
-                whole = " ".join(offer.stations)
-                return name_of(facility, offer, other), Basis.EQUIVALENT, f"part of {whole} of {other}"
+                return _part_of(facility, offer, other)
         for offer in facility.relocations:
             if wanted < frozenset(offer.stations):
                 return offer.name, Basis.RELOCATED, f"part of {' '.join(offer.stations)}"
+    return _alike(facility, wanted, version)
+
+
+def _part_of(facility: Facility, whole: Offer, version: str) -> tuple[str, Basis, str]:
+    reason = f"part of {' '.join(whole.stations)} of {version or 'every version'}"
+    return name_of(facility, whole, version), Basis.EQUIVALENT, reason
+
+
+def _alike(facility: Facility, wanted: frozenset[str], version: str) -> tuple[str, Basis, str]:
+    """Find the offered array of as many telescopes of the same class whose lengths differ least."""
     kinds = {facility.stations[name].telescope_class for name in wanted}
     lengths = baseline_lengths(facility.stations[name] for name in wanted)
     nearest: tuple[float, str, Offer] | None = None
-    for other, offer in candidates:
+    candidates = ((version, offer) for offer in list_of(facility, version))
+    for other, offer in chain(candidates, _elsewhere(facility, version)):
         members = [facility.stations[name] for name in offer.stations]
         if len(members) != len(wanted) or {member.telescope_class for member in members} != kinds:
             continue

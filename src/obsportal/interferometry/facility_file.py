@@ -130,6 +130,9 @@ def read_facility(path: Path) -> Facility:
             if by_spelling.setdefault(spelling, station) is not station:
                 raise FacilityFileError(f"{path.name}, stations: two stations answer to {spelling}")
     combiners = [_instrument(table, name) for table in top.tables("instruments")]
+    titles = [instrument.name for instrument in combiners]
+    if len(set(titles)) != len(titles):
+        top.refuse(f"two instruments {next(one for one in titles if titles.count(one) > 1)}")
     sets = top.table("configuration_sets")
     spelled = {key: [_entry(sets, key, item, by_spelling) for item in sets.texts(key)] for key in sets.data}
     variants = {variant for instrument in combiners for variant in instrument.variants}
@@ -187,6 +190,8 @@ def _stations(section: _Table, telescopes: Mapping[str, Telescope], latitude: fl
             x, y, z = -sine * north + cosine * up, east, cosine * north + sine * up
         offset = table.optional("fixed_offset_m") or 0.0
         table.refuse_others()
+        if log_name in stations:
+            table.refuse(f"two stations answer to {log_name}")
         stations[log_name] = Station(log_name, log_name, name, kind, east, north, up, x, y, z, offset)
     if not stations:
         section.refuse("no station")
@@ -241,6 +246,8 @@ def _mode(table: _Table, instrument: str, variant: str, facility: str) -> Mode:
     if not 1e-8 < low < high < 1e-3:
         table.refuse(f"range must be two wavelengths in metres, found {low}, {high}")
     number = table.number("id", 1)
+    if number != int(number):
+        table.refuse(f"id must be a whole number, found {number}")
     mode = Mode(
         id=int(number),
         name=table.text("name"),

@@ -20,6 +20,7 @@ ORDER = 29
 LAST_CELL = 12 * 4**ORDER - 1
 _CELL_DEG = 58.6  # size of an order 0 cell: sqrt(4 pi / 12)
 _PAD_DEG = 1e-9  # covers rounding of the index and of the exact test, far below a cell (0.4 mas)
+_HALF_SKY_DEG = 90.0  # cdshealpix 0.9 leaves cells out of cones beyond 135 degrees
 _SIDE = 1 << ORDER
 _EDGE = 1e-3  # of a cell; the two ways to compute an index differ by less than 1e-5 of one
 _SPREAD = [sum((number >> bit & 1) << 2 * bit for bit in range(10)) for number in range(1024)]
@@ -125,6 +126,7 @@ def cone_ranges(
     """Cover a cone with at most ``max_ranges`` inclusive ranges of order 29 indices, sorted and apart.
 
     Every position inside the cone has its ``hpx29`` in one of them; positions just outside may, too.
+    A cone of half the sky and more is covered by the whole of it.
     Raises ValueError for a position that is none, a negative radius or no range at all.
     """
     _check(ra_deg, dec_deg)
@@ -132,9 +134,9 @@ def cone_ranges(
         raise ValueError(f"radius must be zero or more degrees, found {radius_deg}")
     if max_ranges < 1:
         raise ValueError(f"max_ranges must be at least 1, found {max_ranges}")
-    if radius_deg >= 180.0:
+    if radius_deg >= _HALF_SKY_DEG:
         return [(0, LAST_CELL)]
-    radius = min(radius_deg + _PAD_DEG, 180.0)
+    radius = radius_deg + _PAD_DEG
     order = min(max(math.floor(math.log2(_CELL_DEG / radius)) + 2, 0), ORDER)
     cells, orders, _ = _healpix.cone_search(
         np.uint8(order),

@@ -3,32 +3,90 @@
 from __future__ import annotations
 
 import binascii
-from collections.abc import Iterable, Iterator, Sequence
+import math
+import struct
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from obsportal.serialise.columns import Column, conform
-from obsportal.serialise.rows import CHUNK_BYTES, slices
-from obsportal.serialise.text_rules import HIGHEST_ASCII, inspect_text, offsets_of, without_forbidden
+from obsportal.serialise.rows import SMALL_BATCH, slices
+from obsportal.serialise.text_rules import (
+    HIGHEST_ASCII,
+    inspect_text,
+    offsets_of,
+    permitted,
+    without_forbidden,
+)
 
 NUMBER_TYPES = {"double": ">f8", "int": ">i4", "long": ">i8"}
 FIRST_BYTE_OF_PAIRS = 0xF0
+PREPARED_BYTES = 4 * 1024 * 1024
+BLOCK_BYTES = 3 * 256 * 1024
 
 
 def binary2_chunks(batches: Iterable[pa.RecordBatch], columns: Sequence[Column]) -> Iterator[bytes]:
     """All rows as base64 text, a line for each chunk; bytes beyond a multiple of three wait for the next."""
     rest = b""
-    for batch in batches:
-        for piece in slices(batch):
-            data = rest + binary2_rows(piece, columns)
-            for start in range(0, len(data), CHUNK_BYTES * 3):
-                block = data[start : start + CHUNK_BYTES * 3]
-                whole = len(block) - len(block) % 3
-                rest = block[whole:]
-                yield binascii.b2a_base64(block[:whole])
-    yield binascii.b2a_base64(rest) if rest else b""
+    try:
+        for batch in batches:
+            for piece in slices(batch, PREPARED_BYTES):
+                rows = small_binary2_rows if piece.num_rows <= SMALL_BATCH else binary2_rows
+                data = rest + rows(piece, columns)
+                whole = len(data) - len(data) % 3
+                rest = data[whole:]
+                for start in range(0, whole, BLOCK_BYTES):
+                    yield binascii.b2a_base64(data[start : min(start + BLOCK_BYTES, whole)])
+    except Exception:
+        # What came before the failure is still readable when its last bytes are there.
+        if rest:
+            yield binascii.b2a_base64(rest)
+        raise
+    if rest:
+        yield binascii.b2a_base64(rest)
+
+
+def small_binary2_rows(batch: pa.RecordBatch, columns: Sequence[Column]) -> bytes:
+    """What `binary2_rows` gives, made value by value."""
+    arrays = conform(batch, columns)
+    values = [_values(array, column) for array, column in zip(arrays, columns, strict=True)]
+    packers = [_PACKERS[column.datatype] for column in columns]
+    width = -(-len(columns) // 8)
+    parts: list[bytes] = []
+    for row in zip(*values, strict=True):
+        flags = int("".join(["0" if value is not None else "1" for value in row]), 2)
+        parts.append((flags << (-len(columns) % 8)).to_bytes(width, "big"))
+        parts += [pack(value) for pack, value in zip(packers, row, strict=True)]
+    return b"".join(parts)
+
+
+def _values(array: pa.Array, column: Column) -> list[Any]:
+    if column.datatype != "unicodeChar":
+        return array.to_pylist()  # type: ignore[no-any-return]
+    try:
+        texts = array.to_pylist()
+    except UnicodeDecodeError:
+        texts = inspect_text(array).array.to_pylist()
+    return [text if text is None else permitted(text) for text in texts]
+
+
+def _pack_text(text: str | None) -> bytes:
+    encoded = (text or "").encode("utf-16-be")
+    return _COUNT.pack(len(encoded) // 2) + encoded
+
+
+_COUNT = struct.Struct(">I")
+_DOUBLE, _INT, _LONG = struct.Struct(">d"), struct.Struct(">i"), struct.Struct(">q")
+_PACKERS: dict[str, Callable[[Any], bytes]] = {
+    "unicodeChar": _pack_text,
+    "double": lambda value: _DOUBLE.pack(math.nan if value is None else value),
+    "int": lambda value: _INT.pack(value or 0),
+    "long": lambda value: _LONG.pack(value or 0),
+    "boolean": lambda value: b"?" if value is None else b"T" if value else b"F",
+}
 
 
 def binary2_rows(batch: pa.RecordBatch, columns: Sequence[Column]) -> bytes:
@@ -66,7 +124,10 @@ def _fixed(values: np.ndarray) -> pa.Array:
 def _counted_text(array: pa.Array) -> list[pa.Array]:
     """The number of UTF-16 units of each cell, and the cells in UTF-16; without what XML cannot hold."""
     inspected = inspect_text(array)
-    text = inspect_text(without_forbidden(inspected).fill_null(""))
+    clean = without_forbidden(inspected)
+    if clean.null_count:
+        clean = clean.fill_null("")
+    text = inspected if clean is inspected.array else inspect_text(clean)
     offsets = offsets_of(text.array).astype(np.int64) - int(offsets_of(text.array)[0])
     if text.highest > HIGHEST_ASCII:
         data = text.data.decode().encode("utf-16-be")

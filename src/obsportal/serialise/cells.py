@@ -16,11 +16,14 @@ PLAIN_FROM, PLAIN_TO = 1e-4, 1e10
 
 def double_word(value: float) -> str:
     """The shortest decimal text that reads back as the same double: `150`, `6e-07`, `NaN`, `+Inf`."""
-    if math.isnan(value):
-        return "NaN"
-    if math.isinf(value):
-        return "+Inf" if value > 0 else "-Inf"
+    if not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "+Inf" if value > 0 else "-Inf"
     return repr(value).removesuffix(".0")
+
+
+def finite_word(value: float) -> str | None:
+    """As `double_word`, but None for NaN and the infinities."""
+    return double_word(value) if math.isfinite(value) else None
 
 
 def double_texts(values: pa.Array, *, finite_only: bool = False) -> pa.Array:
@@ -50,15 +53,15 @@ def _double_texts(values: pa.Array, finite_only: bool) -> pa.Array:
         odd &= values.is_valid().to_numpy(zero_copy_only=False)
     if not odd.any():
         return texts
-    words = [double_word(value) for value in numbers[odd].tolist()]
-    if finite_only:
-        words = [None if word in {"NaN", "+Inf", "-Inf"} else word for word in words]
+    word_of = finite_word if finite_only else double_word
+    words = [word_of(value) for value in numbers[odd].tolist()]
     return pc.replace_with_mask(texts, pa.array(odd), pa.array(words, pa.string()))
 
 
 def empty_as_null(texts: pa.Array) -> pa.Array:
     """The same text with null in place of each empty cell."""
-    empty = np.diff(offsets_of(texts)) == 0
+    offsets = offsets_of(texts)
+    empty = offsets[1:] == offsets[:-1]
     if np.count_nonzero(empty) <= texts.null_count:
         return texts
     return pc.if_else(pa.array(empty), pa.scalar(None, pa.string()), texts)
@@ -67,13 +70,13 @@ def empty_as_null(texts: pa.Array) -> pa.Array:
 def common_text(texts: pa.Array, longest: int = 256) -> str | None:
     """The text all cells share; None when they differ, one is null, or it is longer than `longest` bytes."""
     offsets = offsets_of(texts)
-    width = int(offsets[1] - offsets[0])
-    if texts.null_count or width > longest or int(offsets[-1] - offsets[0]) != width * len(texts):
+    start, stop = int(offsets[0]), int(offsets[-1])
+    width = int(offsets[1]) - start
+    if texts.null_count or width > longest or stop - start != width * len(texts):
         return None
     if width == 0:
         return ""
-    start = int(offsets[0])
-    cells = np.frombuffer(texts.buffers()[2], dtype=np.uint8)[start : int(offsets[-1])].reshape(-1, width)
-    if not (np.diff(offsets) == width).all() or not (cells == cells[0]).all():
+    cells = np.frombuffer(texts.buffers()[2], dtype=np.uint8)[start:stop].reshape(-1, width)
+    if (cells[0] != cells[-1]).any() or (offsets[1:] - offsets[:-1] != width).any():
         return None
-    return cells[0].tobytes().decode()
+    return cells[0].tobytes().decode() if (cells == cells[0]).all() else None

@@ -18,6 +18,7 @@ ARROW_TYPES: dict[str, pa.DataType] = {
     "long": pa.int64(),
     "boolean": pa.bool_(),
 }
+FEW = 100
 INTEGER_BOUNDS = {"int": (-(2**31), 2**31 - 1), "long": (-(2**63), 2**63 - 1)}
 
 
@@ -119,8 +120,13 @@ def _check_bounds(array: pa.Array, column: Column) -> None:
     narrower = array.type.bit_width < target.bit_width
     if narrower or not len(array) or array.null_count == len(array):
         return
-    found = pc.min_max(array).as_py()
-    for value in (found["min"], found["max"]):
+    if len(array) <= FEW:
+        values = [value for value in array.to_pylist() if value is not None]
+        extremes = (min(values), max(values))
+    else:
+        found = pc.min_max(array).as_py()
+        extremes = (found["min"], found["max"])
+    for value in extremes:
         if not low <= value <= high:
             raise SerialiseError(
                 "column-range",

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from obsportal.serialise.columns import Column, check_columns
 from obsportal.serialise.rows import CellFormat, RowFormat, gathered, row_chunks
-from obsportal.serialise.text_rules import TextRule, csv_text, inspect_text, tsv_text
+from obsportal.serialise.text_rules import CSV_TEXT, TSV_TEXT, TextRule
 
 
 def write_csv(
@@ -18,7 +18,7 @@ def write_csv(
 
     `params` has no place in this format and is ignored. The first batch is fetched before the first byte.
     """
-    return _write(batches, columns, ",", "\r\n", csv_text)
+    return _write(batches, columns, ",", "\r\n", CSV_TEXT)
 
 
 def write_tsv(
@@ -28,7 +28,7 @@ def write_tsv(
 
     `params` has no place in this format and is ignored. The first batch is fetched before the first byte.
     """
-    return _write(batches, columns, "\t", "\n", tsv_text)
+    return _write(batches, columns, "\t", "\n", TSV_TEXT)
 
 
 def _write(
@@ -39,8 +39,7 @@ def _write(
     rule: TextRule,
 ) -> Iterator[bytes]:
     check_columns(columns)
-    names = rule(inspect_text(pa.array([column.name for column in columns]))).to_pylist()
-    header = (delimiter.join(names) + line_end).encode()
+    header = (delimiter.join(rule.cell(column.name) for column in columns) + line_end).encode()
     form = RowFormat(
         columns=columns,
         cells=[CellFormat(before=delimiter if index else "") for index in range(len(columns))],

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from obsportal.serialise.columns import Column, SerialiseError, check_columns
 from obsportal.serialise.rows import CellFormat, RowFormat, gathered, row_chunks
-from obsportal.serialise.text_rules import json_text
+from obsportal.serialise.text_rules import JSON_TEXT
 
 ROW_SEPARATOR = ",\n"
 
@@ -25,7 +25,7 @@ def write_json(
     form = RowFormat(
         columns=columns,
         cells=[_cell(index, column) for index, column in enumerate(columns)],
-        text=json_text,
+        text=JSON_TEXT,
         row_opening=ROW_SEPARATOR + "{",
         row_closing="}",
         null="null",

@@ -1,7 +1,8 @@
 """Record batches to the bytes of their rows, column by column, with flat memory.
 
-A `RowFormat` says how rows are spelled. Columns become text with Arrow kernels; rows are then joined by Arrow
-too, or, in a small answer where the fixed cost of the kernels dominates, by Python. Both give the same bytes.
+A `RowFormat` says how rows are spelled. Arrow kernels turn whole columns into text and join them; in a
+small answer, where the fixed cost of the kernels dominates, Python does it value by value. Both give the
+same bytes.
 """
 
 from __future__ import annotations
@@ -9,19 +10,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import repeat
+from typing import TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from obsportal.serialise.cells import common_text, double_texts, empty_as_null
+from obsportal.serialise.cells import common_text, double_texts, double_word, empty_as_null, finite_word
 from obsportal.serialise.columns import Column, conform
 from obsportal.serialise.text_rules import TextRule, inspect_text, offsets_of
 
 SMALL_BATCH = 96
-PREPARED_ROWS = 4096
-PREPARED_BYTES = 8 * 1024 * 1024
-CHUNK_BYTES = 512 * 1024
+PREPARED_ROWS = 16384
+PREPARED_BYTES = 16 * 1024 * 1024
+CHUNK_BYTES = 1024 * 1024
 LEAST_CHUNK = 64 * 1024
 SHORTEST_RUN = 3
 
@@ -56,7 +57,7 @@ class RowFormat:
 
 
 def row_chunks(batches: Iterable[pa.RecordBatch], form: RowFormat) -> Iterator[bytes]:
-    """The bytes of all rows in order, in pieces of about half a megabyte at most."""
+    """The bytes of all rows in order, in pieces of about a megabyte at most."""
     for batch in batches:
         if 0 < batch.num_rows <= SMALL_BATCH:
             yield small_rows(batch, form)
@@ -65,12 +66,12 @@ def row_chunks(batches: Iterable[pa.RecordBatch], form: RowFormat) -> Iterator[b
                 yield from large_rows(piece, form)
 
 
-def slices(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+def slices(batch: pa.RecordBatch, most_bytes: int = PREPARED_BYTES) -> Iterator[pa.RecordBatch]:
     """The batch cut into pieces of bounded rows and bytes, without a copy."""
     rows = batch.num_rows
     if not rows:
         return
-    step = max(1, min(PREPARED_ROWS, PREPARED_BYTES * rows // max(1, batch.nbytes)))
+    step = max(1, min(PREPARED_ROWS, most_bytes * rows // max(1, batch.nbytes)))
     for start in range(0, rows, step):
         yield batch.slice(start, step)
 
@@ -92,36 +93,51 @@ def gathered(chunks: Iterable[bytes], least: int = LEAST_CHUNK) -> Iterator[byte
 def cell_texts(array: pa.Array, datatype: str, form: RowFormat) -> pa.Array:
     """A column as the text of its cells; null where the cell has no value."""
     if datatype == "double":
-        texts = double_texts(array, finite_only=form.finite_only)
-        if form.missing_double is not None and texts.null_count:
-            return texts.fill_null(form.missing_double)
-        return texts
+        return double_texts(array, finite_only=form.finite_only)
     if datatype == "unicodeChar":
-        texts = form.text(inspect_text(array))
+        texts = form.text.column(inspect_text(array))
         return empty_as_null(texts) if form.empty_is_null else texts
     return pc.cast(array, pa.string())
 
 
 def small_rows(batch: pa.RecordBatch, form: RowFormat) -> bytes:
-    """The rows of a small batch: columns of one type are converted together, rows joined by Python."""
-    count = batch.num_rows
+    """The rows of a small batch, by Python alone."""
+    values: list[list[str | None]] = []
+    template = form.row_opening
     arrays = conform(batch, form.columns)
-    groups: dict[tuple[str, int], list[int]] = {}
-    for index, column in enumerate(form.columns):
-        groups.setdefault((column.datatype, arrays[index].type.id), []).append(index)
-    pieces: list[Iterable[str]] = [()] * len(arrays)
-    for (datatype, _), members in groups.items():
-        together = pa.concat_arrays([arrays[index] for index in members])
-        texts = cell_texts(together, datatype, form).to_pylist()
-        for position, index in enumerate(members):
-            cell = form.cells[index]
-            opening, closing, null = cell.before + cell.opening, cell.closing, cell.before + form.null
-            pieces[index] = [
-                null if text is None else f"{opening}{text}{closing}"
-                for text in texts[position * count : (position + 1) * count]
-            ]
-    rows = zip(repeat(form.row_opening), *pieces, repeat(form.row_closing), strict=False)
-    return "".join(["".join(row) for row in rows]).encode()
+    for array, column, cell in zip(arrays, form.columns, form.cells, strict=True):
+        words = cell_words(array, column.datatype, form)
+        template += cell.before
+        if None in words:
+            template += "\0"
+            null = form.null
+            if column.datatype == "double" and form.missing_double is not None:
+                null = cell.opening + form.missing_double + cell.closing
+            words = [null if word is None else f"{cell.opening}{word}{cell.closing}" for word in words]
+        else:
+            template += f"{cell.opening}\0{cell.closing}"
+        values.append(words)
+    template = (template + form.row_closing).replace("%", "%%").replace("\0", "%s")
+    return "".join(map(template.__mod__, zip(*values, strict=True))).encode()
+
+
+def cell_words(array: pa.Array, datatype: str, form: RowFormat) -> list[str | None]:
+    """What `cell_texts` gives, made value by value."""
+    if datatype == "unicodeChar":
+        try:
+            texts = array.to_pylist()
+        except UnicodeDecodeError:
+            texts = inspect_text(array).array.to_pylist()
+        cell = form.text.cell
+        words = [None if text is None else cell(text) for text in texts]
+        return [word or None for word in words] if form.empty_is_null else words
+    values = array.to_pylist()
+    if datatype == "double":
+        word_of = finite_word if form.finite_only else double_word
+        return [None if value is None else word_of(value) for value in values]
+    if datatype == "boolean":
+        return [None if value is None else "true" if value else "false" for value in values]
+    return [None if value is None else str(value) for value in values]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,15 +148,18 @@ class Run:
     separator: str
 
 
-Part = str | Run | pa.Array
+Part: TypeAlias = "str | Run | pa.Array"
 
 
 def large_rows(batch: pa.RecordBatch, form: RowFormat) -> Iterator[bytes]:
     """The rows of a batch, joined by Arrow in pieces of about `CHUNK_BYTES`."""
     arrays = conform(batch, form.columns)
-    texts = [
-        cell_texts(array, column.datatype, form) for array, column in zip(arrays, form.columns, strict=True)
-    ]
+    texts = []
+    for array, column in zip(arrays, form.columns, strict=True):
+        text = cell_texts(array, column.datatype, form)
+        if column.datatype == "double" and form.missing_double is not None and text.null_count:
+            text = text.fill_null(form.missing_double)
+        texts.append(text)
     parts = _with_runs(_parts(texts, form))
     width = sum(_width(part) for part in parts)
     step = max(1, int(CHUNK_BYTES / width))

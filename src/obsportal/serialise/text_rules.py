@@ -1,4 +1,4 @@
-"""How the text of a whole Arrow column is made safe for XML, CSV, TSV and JSON."""
+"""How text is made safe for XML, CSV, TSV and JSON: a whole Arrow column at once, or one cell."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from json.encoder import encode_basestring
 
 import numpy as np
 import pyarrow as pa
@@ -35,7 +36,12 @@ class TextColumn:
         return any(needle.encode() in self.data for needle in needles)
 
 
-TextRule = Callable[[TextColumn], pa.Array]
+@dataclass(frozen=True, slots=True)
+class TextRule:
+    """Makes text safe for one format; both functions give the same text."""
+
+    column: Callable[[TextColumn], pa.Array]
+    cell: Callable[[str], str]
 
 
 def offsets_of(array: pa.Array) -> np.ndarray:
@@ -84,23 +90,30 @@ def without_forbidden(text: TextColumn) -> pa.Array:
     return text.array
 
 
-def xml_text(text: TextColumn) -> pa.Array:
-    """Forbidden characters are dropped; `&`, `<`, `>` and the carriage return become references."""
+def permitted(text: str) -> str:
+    """One string without the characters that XML 1.0 cannot hold."""
+    return text if text.isprintable() else _FORBIDDEN.sub("", text)
+
+
+def _xml_column(text: TextColumn) -> pa.Array:
     return _replaced(without_forbidden(text), text, _XML_ENTITIES)
-
-
-def xml_attribute(text: str) -> str:
-    """One string made safe between double quotes, with its line ends and tabs kept."""
-    return _escaped(text, _ATTRIBUTE_ENTITIES)
 
 
 def xml_content(text: str) -> str:
     """One string made safe as the content of an element."""
-    return _escaped(text, _XML_ENTITIES)
+    if "&" in text or "<" in text or ">" in text or not text.isprintable():
+        return _escaped(text, _XML_ENTITIES)
+    return text
 
 
-def csv_text(text: TextColumn) -> pa.Array:
-    """Quotes around exactly the cells that hold a comma, a quote or a line end (RFC 4180)."""
+def xml_attribute(text: str) -> str:
+    """One string made safe between double quotes, with its line ends and tabs kept."""
+    return (
+        xml_content(text) if '"' not in text and text.isprintable() else _escaped(text, _ATTRIBUTE_ENTITIES)
+    )
+
+
+def _csv_column(text: TextColumn) -> pa.Array:
     has_quotes = text.has('"')
     if not (has_quotes or text.has(",", "\r", "\n")):
         return text.array
@@ -109,19 +122,31 @@ def csv_text(text: TextColumn) -> pa.Array:
     return pc.if_else(pc.match_substring_regex(text.array, '[",\r\n]'), quoted, text.array)
 
 
-def tsv_text(text: TextColumn) -> pa.Array:
-    """Tabs and line ends become blanks: the format has no way to quote them."""
+def _csv_cell(text: str) -> str:
+    if "," in text or '"' in text or "\n" in text or "\r" in text:
+        return '"' + text.replace('"', '""') + '"'
+    return text
+
+
+def _tsv_column(text: TextColumn) -> pa.Array:
     if not (text.has_controls and text.has("\t", "\r", "\n")):
         return text.array
     return pc.replace_substring_regex(text.array, r"[\t\r\n]", " ")
 
 
+def _tsv_cell(text: str) -> str:
+    return text.replace("\t", " ").replace("\r", " ").replace("\n", " ")
+
+
 _JSON_ESCAPES = tuple((chr(code), json.dumps(chr(code))[1:-1]) for code in (0x5C, 0x22, *range(BLANK)))
 
 
-def json_text(text: TextColumn) -> pa.Array:
-    """Backslashes, quotes and control characters escaped; everything else stays UTF-8."""
+def _json_column(text: TextColumn) -> pa.Array:
     return _replaced(text.array, text, _JSON_ESCAPES if text.has_controls else _JSON_ESCAPES[:2])
+
+
+def _json_cell(text: str) -> str:
+    return encode_basestring(text)[1:-1]
 
 
 def _replaced(array: pa.Array, text: TextColumn, table: tuple[tuple[str, str], ...]) -> pa.Array:
@@ -136,3 +161,13 @@ def _escaped(text: str, table: tuple[tuple[str, str], ...]) -> str:
     for character, reference in table:
         text = text.replace(character, reference)
     return text
+
+
+# Characters XML forbids are dropped; `&`, `<`, `>` and the carriage return become references.
+XML_TEXT = TextRule(_xml_column, xml_content)
+# Quotes stand around exactly the cells that hold a comma, a quote or a line end (RFC 4180).
+CSV_TEXT = TextRule(_csv_column, _csv_cell)
+# Tabs and line ends become blanks: the format has no way to quote them.
+TSV_TEXT = TextRule(_tsv_column, _tsv_cell)
+# Backslashes, quotes and control characters are escaped; everything else stays UTF-8.
+JSON_TEXT = TextRule(_json_column, _json_cell)

@@ -6,13 +6,14 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
+from functools import lru_cache
 
 import pyarrow as pa
 
 from obsportal.serialise.binary2 import binary2_chunks
 from obsportal.serialise.columns import Column, SerialiseError, check_columns
 from obsportal.serialise.rows import CellFormat, RowFormat, gathered, row_chunks
-from obsportal.serialise.text_rules import xml_attribute, xml_content, xml_text
+from obsportal.serialise.text_rules import XML_TEXT, xml_attribute, xml_content
 
 logger = logging.getLogger(__name__)
 
@@ -105,7 +106,7 @@ def _contract_document(
 ) -> Iterator[bytes]:
     rows = row_chunks(batches, _row_format(columns, missing_double="NaN"))
     first = next(rows, b"")
-    table = "".join(_field(column, {"ID": column.name}) for column in columns)
+    table = "".join(_contract_field(column) for column in columns)
     head = _opening(Dialect.CONTRACT) + _params(params) + f"  <TABLE>\n{table}   <DATA>\n    <TABLEDATA>\n"
     yield head.encode()
     yield first
@@ -149,9 +150,7 @@ def _ivoa_head(
         attributes = {field.name: getattr(system, field.name) for field in fields(system)}
         lines.append(_element("  ", type(system).__name__.upper(), attributes))
     lines.append("  <TABLE>\n")
-    for column in columns:
-        extra = {"ref": column.ref, "utype": column.utype, "xtype": column.xtype}
-        lines.append(_field(column, extra, column.description))
+    lines += [_ivoa_field(column) for column in columns]
     return _opening(Dialect.IVOA) + "".join(lines) + "   <DATA>\n"
 
 
@@ -159,7 +158,7 @@ def _row_format(columns: Sequence[Column], missing_double: str | None = None) ->
     return RowFormat(
         columns=columns,
         cells=[CellFormat(opening="<TD>", closing="</TD>\n")] * len(columns),
-        text=xml_text,
+        text=XML_TEXT,
         row_opening="<TR>\n",
         row_closing="</TR>\n",
         null="<TD/>\n",
@@ -187,20 +186,29 @@ def _params(params: Mapping[str, str]) -> str:
     )
 
 
-def _field(column: Column, extra: Mapping[str, str], description: str = "") -> str:
-    attributes = {
+@lru_cache(maxsize=4096)
+def _contract_field(column: Column) -> str:
+    return _element("   ", "FIELD", {"ID": column.name, **_attributes(column)})
+
+
+@lru_cache(maxsize=4096)
+def _ivoa_field(column: Column) -> str:
+    extra = {"ref": column.ref, "utype": column.utype, "xtype": column.xtype}
+    element = _element("   ", "FIELD", {**_attributes(column), **extra})
+    if not column.description:
+        return element
+    inner = f"    <DESCRIPTION>{xml_content(column.description)}</DESCRIPTION>\n"
+    return f"{element[:-3]}>\n{inner}   </FIELD>\n"
+
+
+def _attributes(column: Column) -> dict[str, str]:
+    return {
         "arraysize": column.arraysize,
         "datatype": column.datatype,
         "name": column.name,
         "ucd": column.ucd,
         "unit": column.unit,
-        **extra,
     }
-    element = _element("   ", "FIELD", dict(sorted(attributes.items())))
-    if not description:
-        return element
-    inner = f"    <DESCRIPTION>{xml_content(description)}</DESCRIPTION>\n"
-    return f"{element[:-3]}>\n{inner}   </FIELD>\n"
 
 
 def _element(

@@ -23,11 +23,13 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, Error, connections, transaction
 
 import obsportal
+from obsportal.exposures.models import TableVersion
 from obsportal.site import record_copy
 from obsportal.site.backup_archive import (
     FILES,
@@ -76,6 +78,17 @@ class BackupReport:
     seconds: float
     left_out: tuple[str, ...]  # links, sockets and the like, which no backup holds
 
+    def sentence(self) -> str:
+        """For people."""
+        rows = sum(self.manifest.rows.values())
+        told = f"{self.path}: {rows:,} rows and {self.manifest.files:,} files"
+        told += f" in {self.size / 1e6:,.1f} MB, {self.seconds:.1f} s"
+        return told + (f"; left out: {', '.join(self.left_out)}" if self.left_out else "")
+
+    def as_dict(self) -> dict[str, Any]:
+        """For machines."""
+        return {**_as_dict(self), "size": self.size, "left_out": list(self.left_out)}
+
 
 @dataclass(frozen=True, slots=True)
 class RestoreReport:
@@ -85,6 +98,29 @@ class RestoreReport:
     manifest: Manifest
     migrated: bool  # the archive was of an older schema and was brought up to date
     seconds: float
+
+    def sentence(self) -> str:
+        """For people."""
+        rows = sum(self.manifest.rows.values())
+        told = f"restored {rows:,} rows and {self.manifest.files:,} files as of {self.manifest.created_at}"
+        told += f" from {self.path}, {self.seconds:.1f} s"
+        return told + ("; its older schema was brought up to date" if self.migrated else "")
+
+    def as_dict(self) -> dict[str, Any]:
+        """For machines."""
+        return {**_as_dict(self), "migrated": self.migrated}
+
+
+def _as_dict(report: BackupReport | RestoreReport) -> dict[str, Any]:
+    manifest = report.manifest
+    return {
+        "path": str(report.path),
+        "created_at": manifest.created_at,
+        "engine": manifest.engine,
+        "rows": dict(manifest.rows),
+        "files": manifest.files,
+        "seconds": round(report.seconds, 3),
+    }
 
 
 def backup(
@@ -152,6 +188,7 @@ def restore(
                 migrated = not record_copy.is_current(alias)
                 if migrated:
                     record_copy.bring_up_to_date(alias)
+                _make_cached_answers_stale(alias)
             if connections[using].vendor == "sqlite":
                 _switch_sqlite(data, using)
             else:
@@ -205,7 +242,7 @@ def _write_archive(
     if present and not present.exists():
         raise BackupError("no-records", f"there are no records yet: {present} does not exist")
     if not record_copy.is_current(using):
-        raise BackupError("schema", "migrations of the records are pending: run obsportal migrate first")
+        raise BackupError("schema", "the records are of an older schema: any other command updates it")
     record_copy.snapshot(using, records)
     if wrong := record_copy.check_sqlite(records):
         raise BackupError("damaged", f"the records are damaged ({wrong})")
@@ -302,6 +339,15 @@ def _holdings(data: Path, using: str) -> str:
     files = [entry.name for entry in _entries(data, using, with_secrets=False)]
     parts = [f"{count} rows in {table}" for table, count in sorted(rows.items())]
     return ", ".join([*parts, *(f"the file or folder {name}" for name in files)])
+
+
+def _make_cached_answers_stale(using: str) -> None:
+    """Give each table a version that no client has seen: counters may have run on after the backup."""
+    now = datetime.now(UTC)
+    for version in TableVersion.objects.using(using).all():
+        version.counter = max(version.counter + 1, int(now.timestamp()))
+        version.modified_at = now
+        version.save(using=using)
 
 
 def _switch_sqlite(data: Path, using: str) -> None:

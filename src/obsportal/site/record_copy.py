@@ -174,7 +174,8 @@ def _batches(
     model: type[models.Model], source: str, connection: BaseDatabaseWrapper
 ) -> Iterator[list[list[Any]]]:
     fields = _fields(model)
-    rows = models.QuerySet(model, using=source).order_by("pk").values_list(*(f.attname for f in fields))
+    everything: models.QuerySet[models.Model] = models.QuerySet(model, using=source)
+    rows = everything.order_by("pk").values_list(*(f.attname for f in fields))
     batch: list[list[Any]] = []
     for row in rows.iterator(chunk_size=BATCH):
         batch.append([f.get_db_prep_save(value, connection) for f, value in zip(fields, row, strict=True)])

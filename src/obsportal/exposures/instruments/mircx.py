@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from obsportal.exposures import chara_array
+from obsportal.exposures.chara_checks import message
 from obsportal.exposures.instruments.context import NOTHING_MORE, Context
 from obsportal.exposures.record import ExposureRecord, Level, Message, Refusal, Sighting
 from obsportal.formats.chara_log import parse_angle
@@ -27,6 +28,7 @@ UNIX_EPOCH_MJD = 40587.0
 CLOCKS_APART_S = 2.0
 _PRODUCT = re.compile(r"(\w+)_(MAP|MEAN|RTS|PREPROC|PROFILE|CAL)")
 _NO_STAR = {"", "NOSTAR", "NONE", "UNKNOWN"}
+_FILE_NAME = re.compile(r"(?i)(?:^|/)(?:mircx|mystic)\d+(?:\.|$)")  # numbered anew each night: no identifier
 _LEVEL_2 = re.compile(r"CHARA_(MIRCX|MYSTIC)_L2\.(\d{4})([A-Z][a-z]{2})(\d\d)\.(.+?)(?:\.allhdu)?\.\w+$")
 
 
@@ -36,7 +38,7 @@ class Frame:
 
     header_id: str
     instrume: str  # MIRC-X or MYSTIC
-    object: str  # as the header writes it
+    star: str  # OBJECT as the header writes it
     start: float
     end: float
     exposure_time: float | None  # s
@@ -58,7 +60,7 @@ class Frame:
     def group(self) -> tuple[object, ...]:
         """What the frames of one block have in common."""
         return (
-            self.instrume, self.object, self.ra, self.dec, self.configuration, self.combiner_type,
+            self.instrume, self.star, self.ra, self.dec, self.configuration, self.combiner_type,
             self.polarisation, self.gain, self.half_wave_plate, self.filetype, self.pops,
         )  # fmt: skip
 
@@ -70,7 +72,8 @@ def describe(header: Header, context: Context = NOTHING_MORE) -> list[ExposureRe
     frame = read_frame(header, context)
     if isinstance(frame, Refusal):
         return frame
-    return [record_of([frame], context.header_id or frame.header_id, 1, frame.start, frame.end)]
+    given = "" if _FILE_NAME.search(context.header_id) else context.header_id
+    return [record_of([frame], given or frame.header_id, 1, frame.start, frame.end)]
 
 
 def read_frame(header: Header, context: Context = NOTHING_MORE) -> Frame | Refusal:
@@ -80,7 +83,7 @@ def read_frame(header: Header, context: Context = NOTHING_MORE) -> Frame | Refus
     made_id = f"{instrume.replace('-', '')}.{chara_array.iso(start)}" if start is not None else ""
     refused = _off_sky(header, context)
     if refused is None and start is None:
-        refused = ("no_time", "neither TIME_S nor DATE-OBS with UTC-OBS nor MJD-OBS gives a start")
+        refused = ("no-start", "neither TIME_S nor DATE-OBS with UTC-OBS nor MJD-OBS gives a start")
     if refused or start is None:
         code, reason = refused or ("", "")
         return Refusal(context.header_id or made_id, code, reason, instrume, start)
@@ -92,7 +95,7 @@ def read_frame(header: Header, context: Context = NOTHING_MORE) -> Frame | Refus
     return Frame(
         header_id=made_id,
         instrume=instrume,
-        object=header.text("OBJECT").strip(),
+        star=header.text("OBJECT").strip(),
         start=start,
         end=start + (exposure_time or 0.0) / 86400,
         exposure_time=exposure_time,
@@ -122,7 +125,7 @@ def record_of(
         exp_id=f"{header_id}_{index}",
         instrument_name="",
         interferometer_name=chara_array.NAME,
-        target=Sighting(chara_array.star_name(first.object), first.ra, first.dec, "RA/DEC"),
+        target=Sighting(chara_array.star_name(first.star), first.ra, first.dec, "RA/DEC"),
         pointing_ra=first.ra,
         pointing_dec=first.dec,
         position_origin="RA/DEC" if first.ra is not None else "",
@@ -144,10 +147,11 @@ def record_of(
     if first.ra is not None and first.dec is not None:
         record.baselines = chara_array.baselines_between(record.stations, start, end, first.ra, first.dec)
         record.baselines_origin = "computed"
-    record.messages.extend(dict.fromkeys(message for frame in frames for message in frame.messages))
+    said = {found.code: found for frame in reversed(frames) for found in frame.messages}
+    record.messages.extend(said.values())
     record.messages += [
-        Message("role_unknown", Level.WARNING, "The header does not say science or calibrator"),
-        Message("stations_assumed", Level.NOTE, "The header does not name the stations: all six are assumed"),
+        message("role-unknown", where="The header"),
+        message("stations-assumed"),
     ]
     record.provenance = {
         "mjd_start": first.clock,
@@ -176,16 +180,21 @@ def describe_level_2(header: Header, context: Context = NOTHING_MORE) -> list[Ex
     table_name = re.search(r"INSNAME\s*=\s*'(\w[^']*?)\s*'", header.raw)
     name = _LEVEL_2.match(context.header_id.rsplit("/", 1)[-1])
     if not array:
-        return Refusal(context.header_id, "no_instrument", "INSTRUME is missing and ARRNAME is not CHARA")
-    known = f"DATE-OBS {day.group(1) if day else 'missing'}, INSNAME {table_name.group(1) if table_name else '-'}"
+        return Refusal(
+            context.header_id, "unknown-instrument", "INSTRUME is missing and ARRNAME is not CHARA"
+        )
+    known = ", ".join(found.group(0) for found in (day, table_name) if found)
     if not context.include_products:
         return Refusal(
-            context.header_id, "product", f"a level 2 OIFITS file is a reduced product ({known})", "MIRCX"
+            context.header_id,
+            "reduced-product",
+            f"a level 2 OIFITS file is a reduced product ({known})",
+            "MIRCX",
         )
     if not name or not day:
         return Refusal(
             context.header_id,
-            "product_without_target",
+            "no-target",
             f"the header copy of a level 2 OIFITS file names no target ({known}); "
             "its name must be CHARA_<instrument>_L2.<date>.<star>",
             "MIRCX",
@@ -208,13 +217,7 @@ def describe_level_2(header: Header, context: Context = NOTHING_MORE) -> list[Ex
     site = chara_array.array()
     record.night = times.night_of(noon_mjd + 8 / 24, site)  # 08 h UT is the middle of a CHARA night
     record.interferometer_version = site.version_at(noon_mjd + 8 / 24)
-    record.messages.append(
-        Message(
-            "product_incomplete",
-            Level.ERROR,
-            f"A level 2 header copy holds no times, stations or position ({known}); give the OIFITS file",
-        )
-    )
+    record.messages.append(message("product-incomplete", known=known))
     record.provenance = {"target": "file name", "instrument_name": "file name", "night": "DATE-OBS"}
     return [record]
 
@@ -224,13 +227,13 @@ def _off_sky(header: Header, context: Context) -> tuple[str, str] | None:
     star = header.text("OBJECT").strip()
     product = _PRODUCT.fullmatch(filetype)
     if product and not context.include_products:
-        return "product", f"FILETYPE is {filetype}, a reduced product"
+        return "reduced-product", f"FILETYPE is {filetype}, a reduced product"
     if (product.group(1) if product else filetype) != "DATA":
-        return "not_on_sky", f"FILETYPE is {filetype or 'missing'}; only DATA frames are exposures"
+        return "not-on-sky", f"FILETYPE is {filetype or 'missing'}; only DATA frames are exposures"
     if star.upper() in _NO_STAR:
-        return "no_object", f"OBJECT is {star or 'missing'}"
+        return "no-target", f"OBJECT is {star or 'missing'}"
     if star.upper() == "STS" or header.text("MIRC STS_IR_FOLD").strip().upper() == "IN":
-        return "internal_source", f"OBJECT is {star}: the internal source (STS) was in the beam"
+        return "internal-source", f"OBJECT is {star}: the internal source (STS) was in the beam"
     if star.upper().endswith("_E") or header.text("MIRC ARMADA").strip().upper() == "IN":
         return "etalon", f"OBJECT is {star}: the etalon was in the beam"
     return None
@@ -244,9 +247,7 @@ def _start(header: Header) -> tuple[float | None, str, list[Message]]:
     dated = _dated(header)
     if linux is not None and dated is not None and abs(linux - dated) * 86400 > CLOCKS_APART_S:
         apart = abs(linux - dated) * 86400
-        messages.append(
-            Message("clocks_differ", Level.WARNING, f"TIME_S and UTC-OBS differ by {apart:.1f} s; TIME_S is used")
-        )
+        messages.append(message("clocks-differ", seconds=apart))
     if linux is not None:
         return linux, "TIME_S + TIME_US x 1e-9 (nanoseconds, whatever the name says)", messages
     if dated is not None:
@@ -279,17 +280,21 @@ def _dated(header: Header) -> float | None:
 def _frames(header: Header, messages: list[Message]) -> tuple[int | None, float | None]:
     """Number of detector frames and the seconds of one."""
     milliseconds, rate = header.number("EXPOSURE"), header.number("MIRC FRAME_RATE")
-    dit = milliseconds / 1000 if milliseconds and milliseconds > 0 else 1 / rate if rate and rate > 0 else None
+    dit = None
+    if milliseconds and milliseconds > 0:
+        dit = milliseconds / 1000
+    elif rate and rate > 0:
+        dit = 1 / rate
     first, last = header.integer("STARTFR"), header.integer("LASTFR")
     if last is None:
         last = header.integer("ENDFR")
     if dit is None:
-        messages.append(Message("exposure_missing", Level.ERROR, "Missing 'EXPOSURE'"))
+        messages.append(message("frames-missing", reason="Missing 'EXPOSURE'"))
     if first is None or last is None:
-        messages.append(Message("frames_missing", Level.ERROR, "Missing 'STARTFR' or 'LASTFR'"))
+        messages.append(message("frames-missing", reason="Missing 'STARTFR' or 'LASTFR'"))
         return None, dit
     if last < first:
-        messages.append(Message("frames_reversed", Level.ERROR, f"LASTFR {last} is before STARTFR {first}"))
+        messages.append(message("frames-missing", reason=f"LASTFR {last} is before STARTFR {first}"))
         return None, dit
     return last - first + 1, dit
 
@@ -305,7 +310,7 @@ def _position(header: Header, messages: list[Message]) -> tuple[float | None, fl
             raise ValueError
     except ValueError:
         text = f"No position: RA {ra_value!r} is not an hour angle, or DEC {dec_value!r} not degrees"
-        messages.append(Message("position_missing", Level.ERROR, text))
+        messages.append(Message("position-missing", Level.ERROR, text))
         return None, None
     return ra, dec
 
@@ -326,8 +331,3 @@ def _submode(frame: Frame) -> str:
 def _sum_or_none(values: Sequence[int | None]) -> int | None:
     known = [value for value in values if value is not None]
     return sum(known) if len(known) == len(values) else None
-
-
-def with_id(frame: Frame, header_id: str) -> Frame:
-    """The same frame under an identifier known from outside."""
-    return replace(frame, header_id=header_id)

@@ -2,8 +2,9 @@
 
 No raw SPICA header is public. The keywords are those that the ObsPortal of 2022 asked for and named
 in its validation log, and their ESO counterparts; each is also read with the prefix ``ESO``. What the
-ObsPortal required and did not find is reported in its words, so that a record of those years gets the
-same log: seven messages, level 0.
+ObsPortal required and did not find is reported in its words. It is an error where the exposure lacks
+stations or an end, as those of 2022 do, whose log then reads as it did (level 0); missing weather alone
+is a warning.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import re
 from collections.abc import Iterator
 
 from obsportal.exposures import chara_array
+from obsportal.exposures.chara_checks import message
 from obsportal.exposures.instruments.context import NOTHING_MORE, Context
 from obsportal.exposures.record import Baseline, ExposureRecord, Level, Message, ObsType, Refusal, Sighting
 from obsportal.formats.chara_log import parse_angle
@@ -48,7 +50,7 @@ def describe(header: Header, context: Context = NOTHING_MORE) -> list[ExposureRe
     elif category == "CALIB" and not _CALIBRATOR.search(kind):
         reason = f"DPR CATG is CALIB and DPR TYPE {kind or 'missing'} is not a calibrator star"
     if start is None or reason:
-        code = "no_time" if start is None else "not_on_sky"
+        code = "no-start" if start is None else "not-on-sky"
         return Refusal(header_id, code, reason, "SPICA", start)
     record = ExposureRecord(
         header_id=header_id,
@@ -75,8 +77,10 @@ def describe(header: Header, context: Context = NOTHING_MORE) -> list[ExposureRe
     _set_end(record, header, start)
     _set_baselines(record, header)
     _set_ambient(record, header)
+    incomplete = not record.stations or record.mjd_end is None
+    level = Level.ERROR if incomplete else Level.WARNING
     record.messages[:0] = [
-        Message("missing_keyword", Level.ERROR, f"Missing '{shown}'")
+        Message("missing-keyword", level, f"Missing '{shown}'")
         for keyword, shown in _REQUIRED
         if _value(header, keyword) is None
     ]
@@ -139,13 +143,13 @@ def _set_target(record: ExposureRecord, header: Header) -> None:
     ra, dec = _angle(header, "RA", hours=True), _angle(header, "DEC", hours=False)
     if ra is None or dec is None:
         ra = dec = None
-        record.messages.append(Message("position_missing", Level.ERROR, "Missing 'RA' or 'DEC'"))
+        record.messages.append(message("position-missing"))
     record.target = Sighting(chara_array.star_name(name), ra, dec, "RA/DEC" if ra is not None else "")
     record.pointing_ra, record.pointing_dec = ra, dec
     record.position_origin = "RA/DEC" if ra is not None else ""
     record.provenance |= {"target": "OBS TARG NAME or OBJECT", "pointing_ra": "RA", "pointing_dec": "DEC"}
     if not name:
-        record.messages.append(Message("target_missing", Level.ERROR, "Missing 'OBJECT'"))
+        record.messages.append(message("target-name-missing"))
 
 
 def _angle(header: Header, keyword: str, *, hours: bool) -> float | None:
@@ -183,7 +187,7 @@ def _set_end(record: ExposureRecord, header: Header, start: float) -> None:
     chara_array.set_times(record, start, end if end is not None else start)
     record.mjd_end = end
     if end is None:
-        record.messages.append(Message("end_missing", Level.ERROR, "The header gives neither end nor length"))
+        record.messages.append(message("end-missing"))
     record.provenance["mjd_end"] = rule if end is not None else "not in the header"
 
 

@@ -1,0 +1,244 @@
+"""UV coverage drawn: SVG made here for pages, PNG and PDF by matplotlib.
+
+Equal axes, north up, east to the left as on the sky. The colour is the wavelength. Each track is drawn
+with its conjugate.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from io import BytesIO
+from typing import Any
+
+from django.utils.html import escape
+
+from obsportal.exposures.scale import COLOURS, UNKNOWN_COLOUR, Colours, tick_label, ticks
+from obsportal.exposures.uv import Coverage, Point, Track, in_mega_lambda
+
+SIZE = 560
+CENTRE_X, CENTRE_Y, HALF = 316, 262, 236
+HEIGHT = 610
+LABELLED_TRACKS = 15
+"""Up to this many tracks are named at their middle."""
+MAX_STRIPS = 4_000
+"""Coloured pieces in one SVG; with many tracks, each gets fewer."""
+
+STANDALONE_STYLE = (
+    "text{font:12px system-ui,sans-serif;fill:#1d2733}.plot-minor{fill:#5a6675}"
+    ".plot-frame{fill:none;stroke:#5a6675}.plot-grid{stroke:#dfe4ea;fill:none}.plot-axis{stroke:#b4bdc8}"
+)
+
+
+class Unit(StrEnum):
+    """What the axes show."""
+
+    METRES = "m"
+    MEGA_LAMBDA = "mlambda"
+
+    @property
+    def label(self) -> str:
+        """As written on an axis."""
+        return {"m": "m", "mlambda": "Mλ"}[self.value]
+
+    @property
+    def other(self) -> Unit:
+        """The unit to switch to."""
+        return Unit.MEGA_LAMBDA if self is Unit.METRES else Unit.METRES
+
+
+Piece = tuple[int | None, tuple[Point, ...]]
+"""A colour index (None: wavelength unknown) and the corners of what it fills."""
+
+
+def pieces(tracks: Iterable[Track], unit: Unit, colours: Colours | None, strips: int) -> Iterator[Piece]:
+    """What to draw: a line per track in metres, strips of wavelength in Mλ (nothing without a band)."""
+    for track in tracks:
+        middle = track.wavelength
+        if unit is Unit.METRES:
+            colour = colours.index(middle) if colours and middle else None
+            yield colour, (track.start, track.end)
+        elif track.em_min and track.em_max and colours:
+            yield from _strips(track, colours, strips)
+
+
+def _strips(track: Track, colours: Colours, strips: int) -> Iterator[Piece]:
+    assert track.em_min and track.em_max
+    spanned = colours.index(track.em_max) - colours.index(track.em_min) + 1
+    count = max(1, min(strips, spanned * 2))
+    edges = [1 / track.em_max + (1 / track.em_min - 1 / track.em_max) * k / count for k in range(count + 1)]
+    for low, high in zip(edges, edges[1:], strict=False):
+        corners = (
+            in_mega_lambda(track.start, 1 / low),
+            in_mega_lambda(track.start, 1 / high),
+            in_mega_lambda(track.end, 1 / high),
+            in_mega_lambda(track.end, 1 / low),
+        )
+        yield colours.index(2 / (low + high)), corners
+
+
+def extent(coverage: Coverage, unit: Unit) -> float:
+    """Half the width of the plot, in the unit: a little beyond the farthest point."""
+    farthest = 0.0
+    for track in coverage.tracks:
+        scale = 1.0 if unit is Unit.METRES else 1e-6 / track.em_min if track.em_min else 0.0
+        farthest = max(farthest, math.hypot(*track.start) * scale, math.hypot(*track.end) * scale)
+    return farthest * 1.08 or 1.0
+
+
+def svg(coverage: Coverage, unit: Unit, *, standalone: bool = False) -> str:
+    """The coverage as one SVG element; ``standalone`` makes it a document with its own colours."""
+    half = extent(coverage, unit)
+    scale = HALF / half
+    band = coverage.band
+    colours = Colours(*band) if band else None
+    strips = max(1, min(24, MAX_STRIPS // max(1, len(coverage.tracks))))
+
+    def place(point: Point) -> str:
+        return f"{CENTRE_X - point.u * scale:.1f} {CENTRE_Y - point.v * scale:.1f}"
+
+    paths: dict[int | None, list[str]] = {}
+    for colour, corners in pieces(coverage.tracks, unit, colours, strips):
+        paths.setdefault(colour, []).append(
+            "M" + "L".join(place(corner) for corner in corners) + ("Z" if len(corners) > 2 else "")
+        )
+    count = len({t.exp_id for t in coverage.tracks})
+    title = f"UV coverage in {unit.label}: {coverage.words}"
+    about = f"{len(coverage.tracks)} baseline tracks of {count} exposures, each with its conjugate. {coverage.note}"
+    opening = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="uv-plot" viewBox="0 0 {SIZE} {HEIGHT}" role="img"'
+        f' aria-label="{escape(title)}"'
+    )
+    parts = [opening + (f' width="{SIZE}" height="{HEIGHT}">' if standalone else ">")]
+    parts.append(f"<title>{escape(title)}</title><desc>{escape(about)}</desc>")
+    if standalone:
+        parts.append(f'<style>{STANDALONE_STYLE}</style><rect width="{SIZE}" height="{HEIGHT}" fill="#fff"/>')
+    parts += _axes(half, scale, unit)
+    drawn = "".join(
+        f'<path d="{"".join(paths[colour])}" fill="{_colour(colour)}" stroke="{_colour(colour)}"/>'
+        for colour in sorted(paths, key=lambda c: -1 if c is None else c)
+    )
+    width = 2.4 if len(coverage.tracks) <= 200 else 1.5
+    group = f'stroke-width="{width}" stroke-linecap="round" stroke-linejoin="round"'
+    parts.append(f"<g {group}>{drawn}</g>")
+    parts.append(f'<g {group} transform="rotate(180 {CENTRE_X} {CENTRE_Y})">{drawn}</g>')
+    parts += _labels(coverage, unit, place)
+    if not paths:
+        parts.append(
+            f'<text x="{CENTRE_X}" y="{CENTRE_Y - 12}" text-anchor="middle">{escape(nothing(coverage, unit))}</text>'
+        )
+    parts += _colour_bar(colours) if colours and paths else []
+    if coverage.note:
+        parts.append(f'<text class="plot-minor" x="{SIZE - 8}" y="{HEIGHT - 4}" text-anchor="end">{escape(coverage.note)}</text>')
+    parts.append("</svg>")
+    return "".join(parts)
+
+
+def nothing(coverage: Coverage, unit: Unit) -> str:
+    """Why a plot is empty."""
+    if not coverage.found:
+        return "no exposures"
+    if coverage.tracks and unit is Unit.MEGA_LAMBDA:
+        return "no wavelengths known: see the plot in metres"
+    return "no baselines in the headers"
+
+
+def _colour(index: int | None) -> str:
+    return UNKNOWN_COLOUR if index is None else COLOURS[index]
+
+
+def _axes(half: float, scale: float, unit: Unit) -> Iterator[str]:
+    left, right, top, bottom = CENTRE_X - HALF, CENTRE_X + HALF, CENTRE_Y - HALF, CENTRE_Y + HALF
+    for value in ticks(half, 3):
+        x, y = CENTRE_X - value * scale, CENTRE_Y - value * scale
+        kind = "plot-axis" if value == 0 else "plot-grid"
+        yield f'<path class="{kind}" d="M{x:.1f} {top}V{bottom}M{left} {y:.1f}H{right}"/>'
+        yield f'<text x="{x:.1f}" y="{bottom + 17}" text-anchor="middle">{tick_label(value)}</text>'
+        yield f'<text x="{left - 7}" y="{y + 4:.1f}" text-anchor="end">{tick_label(value)}</text>'
+    yield f'<rect class="plot-frame" x="{left}" y="{top}" width="{2 * HALF}" height="{2 * HALF}"/>'
+    yield f'<text x="{CENTRE_X}" y="{bottom + 36}" text-anchor="middle">u ({unit.label}), east to the left</text>'
+    yield (
+        f'<text transform="translate(20 {CENTRE_Y}) rotate(-90)" text-anchor="middle">'
+        f"v ({unit.label}), north up</text>"
+    )
+
+
+def _labels(coverage: Coverage, unit: Unit, place: Any) -> Iterator[str]:
+    if len(coverage.tracks) > LABELLED_TRACKS or len({t.exp_id for t in coverage.tracks}) > 1:
+        return
+    for track in coverage.tracks:
+        if unit is Unit.MEGA_LAMBDA and not track.em_min:
+            continue
+        point = track.start if unit is Unit.METRES else in_mega_lambda(track.start, track.em_min or 1)
+        x, y = place(point).split()
+        anchor = "end" if point.u > 0 else "start"
+        shift = -6 if point.u > 0 else 6
+        yield (
+            f'<text class="plot-minor" x="{float(x) + shift:.1f}" y="{float(y) - 5:.1f}" text-anchor="{anchor}">'
+            f"{escape(track.baseline)}</text>"
+        )
+
+
+def _colour_bar(colours: Colours) -> Iterator[str]:
+    left, top, width = CENTRE_X - HALF, HEIGHT - 52, 2 * HALF
+    piece = width / len(COLOURS)
+    for k, colour in enumerate(COLOURS):
+        yield f'<rect x="{left + k * piece:.1f}" y="{top}" width="{piece + 0.4:.1f}" height="9" fill="{colour}"/>'
+    middle = math.sqrt(colours.low * colours.high)
+    for x, value, anchor in (
+        (left, colours.low, "start"),
+        (CENTRE_X, middle, "middle"),
+        (left + width, colours.high, "end"),
+    ):
+        text = f"{value * 1e6:.3g}" if anchor != "middle" else f"{value * 1e6:.3g} µm, wavelength"
+        yield f'<text x="{x}" y="{top + 24}" text-anchor="{anchor}">{text}</text>'
+
+
+def figure(coverage: Coverage, unit: Unit, form: str) -> bytes:
+    """The coverage as ``png`` or ``pdf``, drawn by matplotlib."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.collections import LineCollection, PolyCollection
+    from matplotlib.colors import ListedColormap, LogNorm
+    from matplotlib.figure import Figure
+
+    half = extent(coverage, unit)
+    band = coverage.band
+    colours = Colours(*band) if band else None
+    strips = max(1, min(24, 4 * MAX_STRIPS // max(1, len(coverage.tracks))))
+    drawing = Figure(figsize=(7.0, 6.6), dpi=150, layout="constrained")
+    FigureCanvasAgg(drawing)
+    axes = drawing.add_subplot()
+    drawn = list(pieces(coverage.tracks, unit, colours, strips))
+    shades = [_colour(colour) for colour, _ in drawn]
+    for sign in (1, -1):
+        corners = [[(sign * p.u, sign * p.v) for p in points] for _, points in drawn]
+        if unit is Unit.METRES:
+            axes.add_collection(LineCollection(corners, colors=shades, linewidths=1.4, capstyle="round"))
+        else:
+            axes.add_collection(PolyCollection(corners, facecolors=shades, edgecolors=shades, linewidths=1.0))
+    axes.set(xlim=(half, -half), ylim=(-half, half), aspect="equal")
+    axes.set_xlabel(f"u ({unit.label}), east to the left")
+    axes.set_ylabel(f"v ({unit.label}), north up")
+    axes.set_title(_plain_title(coverage), fontsize=10, parse_math=False)
+    axes.grid(color="#dfe4ea", linewidth=0.6)
+    axes.set_axisbelow(True)
+    if not drawn:
+        axes.text(0, 0, nothing(coverage, unit), ha="center")
+    elif colours and colours.high > colours.low:
+        mapped = ScalarMappable(LogNorm(colours.low * 1e6, colours.high * 1e6), ListedColormap(COLOURS))
+        bar = drawing.colorbar(mapped, ax=axes, fraction=0.046, label="wavelength (µm)")
+        marks = [colours.low * 1e6, math.sqrt(colours.low * colours.high) * 1e6, colours.high * 1e6]
+        bar.ax.yaxis.set_minor_formatter("")
+        bar.set_ticks(marks, labels=[f"{mark:.3g}" for mark in marks])
+    if coverage.note:
+        drawing.supxlabel(coverage.note, fontsize=8, color="#5a6675")
+    stream = BytesIO()
+    drawing.savefig(stream, format=form, metadata={"Creator": "obsportal"} if form == "pdf" else None)
+    return stream.getvalue()
+
+
+def _plain_title(coverage: Coverage) -> str:
+    words = "".join(c if c.isprintable() else " " for c in coverage.words)
+    return words if len(words) <= 90 else words[:89] + "…"
