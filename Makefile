@@ -14,7 +14,7 @@ help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
 
 demo: $(VENV)/.runtime-installed  ## a portal with synthetic data on this machine; its address is printed
-	@$(BIN)/obsportal demo
+	@OBSPORTAL_DATA="$${OBSPORTAL_DATA:-data/demo}" $(BIN)/obsportal demo
 
 test: lint  ## lint, then the tests on PostgreSQL and on SQLite
 	@skipped=''; failed=0; \

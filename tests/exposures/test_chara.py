@@ -21,6 +21,7 @@ from obsportal.exposures.chara import (
 from obsportal.exposures.chara_checks import CHECKS, REFUSALS
 from obsportal.exposures.record import ExposureRecord, Level, ObsType, Refusal
 from obsportal.formats.fits_header import Header
+from obsportal.interferometry.times import lst_deg
 
 COLUMNS = "UT-DATE,STAR,PI,PROGRAM,COMBINER,TYPE,MJD,FILTER,SCOPES,B1,B2,B3,T0_OBS,T0_500nm,RA,DEC,DURATION"
 NIGHT = 59818.35  # 2022-08-27, HD 698 is high over CHARA
@@ -274,12 +275,13 @@ def longest_turn(record: ExposureRecord) -> float:
 
 @settings(max_examples=25, deadline=None)
 @given(
-    dec=st.floats(-25, 89), ra=st.floats(0, 359.9), step=st.floats(2, 19), count=st.integers(1, 20),
+    dec=st.floats(0, 89), hour_angle=st.floats(-60, 0), step=st.floats(2, 19), count=st.integers(1, 12),
     scopes=st.sampled_from(["S1/S2", "E1/E2", "S1/E1/W1", "S1S2E1E2W1W2"]),
 )  # fmt: skip
-def test_no_baseline_of_any_exposure_turns_by_ten_degrees_and_no_time_is_lost(
-    dec: float, ra: float, step: float, count: int, scopes: str
+def test_no_baseline_on_a_star_above_20_degrees_turns_by_ten_and_no_time_is_lost(
+    dec: float, hour_angle: float, step: float, count: int, scopes: str
 ) -> None:
+    ra = (lst_deg(NIGHT, chara_array.array().longitude_deg) - hour_angle) % 360
     lines = [
         line(k * step, RA=repr(ra), DEC=repr(dec), SCOPES=scopes, B1="100", DURATION=repr(step * 60))
         for k in range(count)
@@ -291,6 +293,11 @@ def test_no_baseline_of_any_exposure_turns_by_ten_degrees_and_no_time_is_lost(
     assert found[0].mjd_start == pytest.approx(NIGHT, abs=1e-6)
     assert sum(map(seconds, found)) == pytest.approx(count * step * 60, abs=1)
     assert all(a.mjd_end == b.mjd_start for a, b in pairwise(found))
+
+
+def test_a_star_below_the_horizon_is_not_cut_into_slivers_and_its_turn_is_an_error() -> None:
+    (record,) = records(line(0, RA="243", DEC="4", SCOPES="S1S2E1E2W1W2", B1="100", DURATION="15"))
+    assert "angle-jump" in {m.code for m in record.messages if m.level is Level.ERROR}
 
 
 def test_frames_of_a_night_become_blocks_by_setting_and_gap() -> None:
@@ -331,7 +338,15 @@ def test_the_same_frame_twice_counts_once_and_is_named() -> None:
 def test_frames_take_programme_role_and_stations_from_the_log_and_replace_its_entry() -> None:
     frames = group_frames(frame(k / 5) for k in range(20)).records
     entries = records(
-        line(1, STAR="HD 698", COMBINER="MIRC-X", FILTER="H_PRISM50", SCOPES="S1S2E1E2W1", TYPE="CAL1", B1="100"),
+        line(
+            1,
+            STAR="HD 698",
+            COMBINER="MIRC-X",
+            FILTER="H_PRISM50",
+            SCOPES="S1S2E1E2W1",
+            TYPE="CAL1",
+            B1="100",
+        ),
         line(1, STAR="HD 698", COMBINER="MYSTIC", FILTER="PRISM49", B1="100"),
         line(60, STAR="HD 698", COMBINER="MIRC-X", FILTER="H_PRISM50", PROGRAM="M13", B1="100"),
     )
@@ -344,7 +359,7 @@ def test_frames_take_programme_role_and_stations_from_the_log_and_replace_its_en
     assert first.tau0 == pytest.approx(0.008)
     assert not {"role-unknown", "stations-assumed"} & codes(first)
     assert first.provenance["program_id"].startswith("observing log")
-    assert [a.startswith("CHARA.MIRCX.2022-08-27T08:25") for a, _ in joined.pairs] == [True]
+    assert [log_id[:31] for log_id, _ in joined.pairs] == ["CHARA.MIRCX.2022-08-27T08:24:59"]
     assert [record.header_id[:12] for record in joined.records[1:]] == ["CHARA.MIRCX.", "CHARA.MYSTIC"]
 
 
@@ -405,10 +420,21 @@ def test_computed_baselines_agree_with_the_measured_ones_of_a_real_file(shared_d
                 (first, second), float(row["MJD"]), float(target["RAEP0"]), float(target["DECEP0"])
             )
             apart = math.hypot(found.u - row["UCOORD"], found.v - row["VCOORD"])
-            assert apart < 0.15, (first, second)
+            assert apart < 0.7, (first, second)  # metres, as 30 s of Earth rotation on 300 m
 
 
 def test_the_documentation_lists_every_code_and_column() -> None:
     text = (Path(__file__).parents[2] / "docs" / "chara.md").read_text()
     for name in (*CHECKS, *REFUSALS, *COLUMNS.split(",")):
         assert f"`{name}`" in text, name
+
+
+def test_the_example_of_the_documentation_is_a_log_without_a_fault() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "chara.md").read_text()
+    example = "\n".join(
+        row.strip() for row in text.splitlines() if row.startswith(("    UT-DATE", "    2022-"))
+    )
+    found = describe_log(example)
+    assert not found.refusals
+    assert [record.obs_type for record in found.records] == [ObsType.CALIBRATOR, ObsType.SCIENCE]
+    assert {code for record in found.records for code in codes(record)} == {"length-assumed"}

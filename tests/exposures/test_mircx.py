@@ -151,9 +151,7 @@ def test_the_frame_rate_stands_in_for_a_missing_exposure() -> None:
     assert described(EXPOSURE=None, **{"MIRC FRAME_RATE": 500.0}).dit == 0.002
 
 
-@pytest.mark.parametrize(
-    "changes", [{"LASTFR": None}, {"LASTFR": 0}, {"EXPOSURE": None}, {"STARTFR": None}]
-)
+@pytest.mark.parametrize("changes", [{"LASTFR": None}, {"LASTFR": 0}, {"EXPOSURE": None}, {"STARTFR": None}])
 def test_an_unknown_length_is_an_error_of_the_exposure_and_no_refusal(changes: dict[str, object]) -> None:
     record = described(**changes)
     assert record.exposure_time is None

@@ -77,7 +77,10 @@ def test_a_header_without_array_and_weather_is_logged_as_the_obsportal_did(share
     assert validation_level(record) == int(row["exp_validation_level"])
     assert (record.mjd_start, record.mjd_end) == (float(row["exp_mjd_start"]), float(row["exp_mjd_end"]))
     assert (record.obs_type.value, record.program_id) == (row["obs_type"], row["obs_program"])
-    assert (record.instrument_name, record.instrument_mode) == (row["instrument_name"], row["instrument_mode"])
+    assert (record.instrument_name, record.instrument_mode) == (
+        row["instrument_name"],
+        row["instrument_mode"],
+    )
     assert record.target is not None
     assert (record.target.name, record.target.ra, record.target.dec) == (
         row["target_name"],

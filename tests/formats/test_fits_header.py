@@ -230,10 +230,10 @@ def header_or_none(data: bytes | str) -> Header | None:
 @given(st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=67))
 @settings(max_examples=200, deadline=None)
 def test_a_string_written_by_astropy_reads_back(text: str) -> None:
-    theirs = fits.Header([("ESO OBS NAME", text)]) if len(text) < 50 else fits.Header([("NAME", text)])
     keyword = "ESO OBS NAME" if len(text) < 50 else "NAME"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        theirs = fits.Header([(keyword, text)])
         written = theirs.tostring(padding=False)
         expected = fits.Header.fromstring(written)[keyword]
     assert Header.parse(f"{FIRST:<80}" + written).get(keyword) == expected

@@ -162,7 +162,7 @@ def test_folders_are_read_in_order_and_a_bad_file_does_not_stop_them(tmp_path: P
     (tmp_path / "b" / "1.hdr").write_bytes(as_text())
     (tmp_path / "b" / "2.txt").write_text("no header at all\n")
     (tmp_path / "c.fits").write_bytes(b"")
-    (tmp_path / "d.fits").write_bytes(fits_file()[:2000])
+    (tmp_path / "d.fits").write_bytes(fits_file()[:300])
     (tmp_path / ".hidden").write_bytes(as_text())
     (tmp_path / "loop").symlink_to(tmp_path, target_is_directory=True)
     found = list(read_headers(tmp_path))
@@ -245,11 +245,6 @@ def test_an_archive_with_too_many_members_is_cut_with_a_message(
 ) -> None:
     monkeypatch.setattr(header_sources, "MAX_MEMBERS", 2)
     members = {f"m{i}": as_text() for i in range(5)}
-    monkeypatch.setattr(
-        header_sources._Budget,
-        "__init__",
-        lambda self: setattr(self, "members", 2) or setattr(self, "size", 10**9),
-    )
     for name, content in (
         ("zip", zipped(**members)),
         ("tar", tarred("w", **members)),

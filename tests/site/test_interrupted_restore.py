@@ -13,6 +13,7 @@ from django.db import connections
 
 from obsportal.exposures.models import Target
 from obsportal.site import backup as module
+from obsportal.site import record_copy
 from obsportal.site.backup import BackupError, finish_interrupted_restore
 
 if TYPE_CHECKING:
@@ -117,3 +118,23 @@ def test_a_kill_after_the_switch_is_finished_to_the_new_state(
     assert finish_interrupted_restore(portal.data, portal.using) == "a restore was finished"
     assert [target.name for target in Target.objects.using(portal.using).all()] == ["HD 1"]
     assert sorted(portal.files()) == ["kept/aside/bad header.hdr", "note.txt"]
+
+
+def test_a_log_that_a_killed_server_left_does_not_touch_the_restored_records(
+    make: MakePortal, archive: Path
+) -> None:
+    portal = make("other", "sqlite")
+    connections[portal.using].close()
+    child = os.fork()
+    if child == 0:
+        try:
+            portal.fill("HD 2")
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    log = portal.data / "records.sqlite3-wal"
+    assert log.stat().st_size > 0
+    portal.restore(archive, force=True)
+    assert not log.exists()
+    assert [target.name for target in Target.objects.using(portal.using).all()] == ["HD 1"]
+    assert record_copy.check_sqlite(portal.data / "records.sqlite3") == ""

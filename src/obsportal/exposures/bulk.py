@@ -1,36 +1,64 @@
-"""Fast insertion of many rows of one model, on both databases."""
+"""Fast insertion of many rows of one table, on both databases."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from typing import Any
 
 from django.db import connection, models
 
+Convert = Callable[[Any], Any]
+
 
 @cache
-def _columns(model: type[models.Model]) -> tuple[models.Field, ...]:
-    return tuple(field for field in model._meta.concrete_fields if not field.primary_key)
+def _converters(model: type[models.Model], vendor: str) -> dict[str, Convert | None]:
+    """Column attribute -> how its value is prepared; None where it goes as it is."""
+    found: dict[str, Convert | None] = {}
+    for field in model._meta.concrete_fields:
+        if field.primary_key:
+            continue
+        convert: Convert | None = None
+        if isinstance(field, models.DateTimeField):
+            convert = connection.ops.adapt_datetimefield_value
+        elif isinstance(field, models.DateField):
+            convert = connection.ops.adapt_datefield_value
+        elif isinstance(field, (models.JSONField, models.BinaryField)):
+            convert = lambda value, field=field: field.get_db_prep_save(value, connection)  # noqa: E731
+        found[field.attname] = convert
+    return found
 
 
-def insert(rows: Sequence[models.Model], *, ignore_existing: bool = False) -> None:
-    """Insert unsaved rows of one model with one prepared statement.
+def insert(
+    model: type[models.Model], rows: Sequence[Mapping[str, Any]], *, ignore_existing: bool = False
+) -> None:
+    """Insert rows given as column attribute -> value, all with the same columns, by one statement.
 
-    ``bulk_create`` renders the whole statement for every dozen of wide rows on SQLite; this
-    prepares it once. Primary keys are not set on the instances. With ``ignore_existing`` a row
-    that violates a unique constraint is left out.
+    Django's ``bulk_create`` makes an instance of each row and renders the statement anew for every
+    dozen of wide rows on SQLite. Columns not given take their model defaults. With ``ignore_existing``
+    a row that violates a unique constraint is left out.
     """
     if not rows:
         return
-    model = type(rows[0])
-    fields = _columns(model)
+    converters = _converters(model, connection.vendor)
+    given = rows[0].keys()
+    fields = {f.attname: f for f in model._meta.concrete_fields if f.attname in converters}
+    unknown = given - fields.keys()
+    if unknown:
+        raise ValueError(f"{model.__name__} has no column {sorted(unknown)[0]}")
+    fill = {name: field.get_default() for name, field in fields.items() if name not in given}
+    order = [*given, *fill]
+    tail = [_ready(converters[name], value) for name, value in fill.items()]
+    prepare = [(name, converters[name]) for name in given]
+    values = [[*[_ready(convert, row[name]) for name, convert in prepare], *tail] for row in rows]
     quote = connection.ops.quote_name
-    names = ", ".join(quote(field.column) for field in fields)
-    places = ", ".join(["%s"] * len(fields))
+    names = ", ".join(quote(fields[name].column) for name in order)
+    places = ", ".join(["%s"] * len(order))
     conflict = " ON CONFLICT DO NOTHING" if ignore_existing else ""
     statement = f"INSERT INTO {quote(model._meta.db_table)} ({names}) VALUES ({places}){conflict}"  # noqa: S608
-    values = [
-        [field.get_db_prep_save(getattr(row, field.attname), connection) for field in fields] for row in rows
-    ]
     with connection.cursor() as cursor:
         cursor.executemany(statement, values)
+
+
+def _ready(convert: Convert | None, value: Any) -> Any:
+    return value if convert is None or value is None else convert(value)

@@ -337,8 +337,8 @@ def _log_record(
         "instrument_name": "COMBINER",
         "instrument_mode": "FILTER",
         "stations": "SCOPES",
-        "baselines": "computed from stations, time and position",
-        "exposure_time": "sum of DURATION",
+        "baselines": "computed from stations, time and position" if position else "position not known",
+        "exposure_time": "sum of DURATION" if record.exposure_time is not None else "not logged",
         "tau0": tau0_rule,
     }
     return record

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
@@ -19,6 +19,7 @@ from typing import Any
 import zstandard
 
 from obsportal.exposures.describe import describe
+from obsportal.exposures.projection import columns
 from obsportal.exposures.record import ExposureRecord, Refusal
 from obsportal.formats.fits_header import Header, HeaderError
 from obsportal.formats.header_sources import HeaderSource
@@ -45,9 +46,18 @@ class Digest:
     size: int = 0
     text_zstd: bytes = b""
     records: list[ExposureRecord] = field(default_factory=list)
+    columns: list[dict[str, Any]] = field(default_factory=list)
     provenances: list[OriginSet] = field(default_factory=list)
     refusal: Refusal | None = None
 
+
+    def take(self, records: Sequence[ExposureRecord]) -> None:
+        """Add the exposures with their columns; what only the columns need is dropped from the records."""
+        for record in records:
+            self.records.append(record)
+            self.columns.append(columns(record))
+            self.provenances.append(origin_set(record.provenance))
+            record.provenance, record.baselines, record.messages = {}, (), []
 
     @classmethod
     def refused(cls, source: str, code: str, reason: str) -> Digest:
@@ -102,10 +112,7 @@ def digest(
         made.refusal = replace(outcome, header_id=made.header_id)
         return made
     made.header_id = outcome[0].header_id
-    made.records = outcome
-    made.provenances = [origin_set(r.provenance) for r in outcome]
-    for record in outcome:
-        record.provenance = {}
+    made.take(outcome)
     return made
 
 

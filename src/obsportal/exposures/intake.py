@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,10 @@ from django.utils import timezone
 
 from obsportal.accounts.access import Visibility
 from obsportal.exposures import chara
-from obsportal.exposures.digest import Digest, compress, digest_all, origin_set
+from obsportal.exposures.digest import Digest, compress, digest_all
 from obsportal.exposures.models import Exposure, Target
-from obsportal.exposures.record import ExposureRecord, Message, ObsType, Sighting
+from obsportal.exposures.projection import columns
+from obsportal.exposures.record import ExposureRecord, Level, Message, ObsType, Sighting
 from obsportal.exposures.services import IngestOptions, IngestReport, bump, ingest
 from obsportal.exposures.targets import normalise
 from obsportal.formats.fits_header import Header, HeaderError
@@ -83,13 +86,13 @@ def ingest_sources(
     return ingest(digests(), options, progress)
 
 
-_FRAME = re.compile(r"^INSTRUME=\s*'(?:MIRC-?X|MYSTIC)\s*'", re.MULTILINE)
+_FRAME = re.compile(r"INSTRUME=\s*'(?:MIRC-?X|MYSTIC)\s*'")
 
 
 def _is_chara_frame(text: str) -> bool:
     """Whether a header is of a raw frame that belongs to a block of many."""
-    cards = text if "\n" in text[:200] else "\n".join(text[i : i + 80] for i in range(0, min(len(text), 40_000), 80))
-    return bool(_FRAME.search(cards)) and "OI_TARGET" not in text
+    at = text.find("INSTRUME=")
+    return at >= 0 and bool(_FRAME.match(text, at)) and "OI_TARGET" not in text
 
 
 def _frame_digests(sources: Sequence[HeaderSource]) -> Iterator[Digest]:
@@ -107,21 +110,19 @@ def _frame_digests(sources: Sequence[HeaderSource]) -> Iterator[Digest]:
     for refusal in grouped.refusals:
         yield Digest(refusal.header_id, refusal.header_id, refusal=refusal)
     records = [record for block in grouped.blocks for record in block.records]
-    joined = {record.exp_id for record in chara.join_log(records, _log_entries(records)).records}
+    chara.join_log(records, _log_entries(records))
     for block in grouped.blocks:
         text = "".join(by_name[name].text or "" for name in block.sources)
         raw = text.encode("latin-1", "replace")
-        kept = [record for record in block.records if record.exp_id in joined]
-        provenances = [origin_set(record.provenance) for record in kept]
-        yield Digest(
+        made = Digest(
             header_id=block.header_id,
             source=f"{block.sources[0]} and {len(block.sources) - 1} more",
             sha256=hashlib.sha256(raw).hexdigest(),
             size=len(raw),
             text_zstd=compress(raw),
-            records=kept,
-            provenances=provenances,
         )
+        made.take(block.records)
+        yield made
 
 
 def ingest_chara_log(data: bytes, name: str, options: IngestOptions | None = None) -> IngestReport:
@@ -140,8 +141,9 @@ def ingest_chara_log(data: bytes, name: str, options: IngestOptions | None = Non
         for refusal in result.refusals:
             yield Digest(refusal.header_id, name, refusal=refusal)
         for record in result.records:
-            origins = origin_set(record.provenance)
-            yield Digest(record.header_id, name, sha256=sha256, records=[record], provenances=[origins])
+            made = Digest(record.header_id, name, sha256=sha256)
+            made.take([replace(record)])
+            yield made
 
     report = ingest(digests(), options)
     _join_known_frames(result.records)
@@ -171,10 +173,6 @@ def _log_entries(records: Sequence[ExposureRecord]) -> list[ExposureRecord]:
 
 def _as_record(row: Exposure) -> ExposureRecord:
     """The parts of a stored exposure that joining frames with the log compares and hands over."""
-    import json
-
-    from obsportal.exposures.record import Level
-
     return ExposureRecord(
         header_id=row.exp_header_id,
         exp_id=row.exp_id,
@@ -202,8 +200,6 @@ def _join_known_frames(log: Sequence[ExposureRecord]) -> None:
     """Hand the log's facts to exposures of frames that came first; hide the entries they replace."""
     if not log:
         return
-    from obsportal.exposures.projection import columns
-
     chara_rows = Exposure.objects.filter(interferometer_name="CHARA", exp_mjd_start__range=_between(log))
     rows = {
         row.exp_id: row

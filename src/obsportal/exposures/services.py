@@ -24,9 +24,8 @@ from obsportal.exposures.models import (
     Provenance,
     RefusedHeader,
     TableVersion,
-    Target,
 )
-from obsportal.exposures.projection import AUTHORITIES, columns
+from obsportal.exposures.projection import AUTHORITIES
 from obsportal.exposures.record import ExposureRecord, Refusal, Sighting
 
 if TYPE_CHECKING:
@@ -103,15 +102,15 @@ class _Caches:
     """Identities looked up often during one ingest."""
 
     provenance: dict[str, int] = field(default_factory=dict)
-    targets: dict[tuple[str, float | None, float | None], Target] = field(default_factory=dict)
+    targets: dict[tuple[str, float | None, float | None], int] = field(default_factory=dict)
 
-    def target(self, sighting: Sighting | None) -> Target:
+    def target(self, sighting: Sighting | None) -> int:
         key = (sighting.name, sighting.ra, sighting.dec) if sighting else ("", None, None)
         found = self.targets.get(key)
         if found is None:
-            found = self.targets[key] = targets.assign(sighting)
             if len(self.targets) > 50_000:
                 self.targets.clear()
+            found = self.targets[key] = targets.assign(sighting)
         return found
 
 
@@ -122,14 +121,14 @@ def _write(batch: list[Digest], options: IngestOptions, report: IngestReport, ca
         headers = _keep_headers(batch, now)
         _refuse(batch, headers, options, report, now)
         _provenance(batch, cache)
-        changed = _project(batch, headers, options, report, cache, now)
+        touched = _project(batch, headers, options, report, cache, now)
     except BaseException:
         cache.provenance.clear()  # rows made in a transaction that is rolled back
         cache.targets.clear()
         raise
-    if changed:
-        _join_continuations({e.group_key for e in changed if e.group_key})
-        _count_pairs_once({e.pair_key for e in changed if e.pair_key})
+    if touched.any:
+        _join_continuations(touched.groups)
+        _count_pairs_once(touched.pairs)
         bump("exposures", now)
 
 
@@ -147,11 +146,16 @@ def bump(table: str, now: datetime | None = None) -> None:
 def _keep_headers(batch: list[Digest], now: datetime) -> dict[tuple[str, str], HeaderVersion]:
     """Store the texts not yet kept; answer id and newest version of each header of the batch."""
     bulk.insert(
+        HeaderVersion,
         [
-            HeaderVersion(
-                header_id=d.header_id, sha256=d.sha256, text_zstd=d.text_zstd, size=d.size,
-                source=d.source[-300:], received_at=now,
-            )
+            {
+                "header_id": d.header_id,
+                "sha256": d.sha256,
+                "text_zstd": d.text_zstd,
+                "size": d.size,
+                "source": d.source[-300:],
+                "received_at": now,
+            }
             for d in batch
             if d.text_zstd
         ],
@@ -196,20 +200,21 @@ def _refuse(
     for key, digest in refused.items():
         refusal = digest.refusal
         assert refusal is not None
-        row = known.get(key) or RefusedHeader(
-            header_id=key[0], code=refusal.code, first_seen=now, visibility=options.visibility
-        )
-        row.reason = refusal.reason.replace("\x00", "")
-        row.source = digest.source[-300:]
-        row.instrument_name = refusal.instrument_name[:20]
-        row.exp_mjd_start = refusal.mjd_start
-        row.header_version = headers.get((digest.header_id, digest.sha256))
-        row.last_seen = now
-        if row.pk:
-            row.save()
+        header = headers.get((digest.header_id, digest.sha256))
+        values = {
+            "reason": refusal.reason.replace("\x00", ""),
+            "source": digest.source[-300:],
+            "instrument_name": refusal.instrument_name[:20],
+            "exp_mjd_start": refusal.mjd_start,
+            "header_version_id": header.pk if header else None,
+            "last_seen": now,
+        }
+        if key in known:
+            RefusedHeader.objects.filter(pk=known[key].pk).update(**values)
         else:
-            fresh.append(row)
-    bulk.insert(fresh)
+            identity = {"header_id": key[0], "code": key[1], "first_seen": now}
+            fresh.append(identity | {"visibility": options.visibility.value} | values)
+    bulk.insert(RefusedHeader, fresh)
 
 
 def _provenance(batch: list[Digest], cache: _Caches) -> None:
@@ -217,11 +222,27 @@ def _provenance(batch: list[Digest], cache: _Caches) -> None:
     if not wanted:
         return
     bulk.insert(
-        [Provenance(sha256=p.sha256, origins=p.origins) for p in wanted.values()], ignore_existing=True
+        Provenance,
+        [{"sha256": p.sha256, "origins": p.origins} for p in wanted.values()],
+        ignore_existing=True,
     )
     cache.provenance.update(
         Provenance.objects.filter(sha256__in=wanted).values_list("sha256", "pk")
     )
+
+
+@dataclass(slots=True)
+class _Touched:
+    """Keys of the exposures that a batch changed."""
+
+    any: bool = False
+    groups: set[str] = field(default_factory=set)
+    pairs: set[str] = field(default_factory=set)
+
+    def add(self, record: ExposureRecord) -> None:
+        self.any = True
+        self.groups |= {record.group_key} - {""}
+        self.pairs |= {record.pair_key} - {""}
 
 
 def _project(
@@ -231,61 +252,63 @@ def _project(
     report: IngestReport,
     cache: _Caches,
     now: datetime,
-) -> list[Exposure]:
-    """Write the exposures of the newest header versions; answer those that changed."""
+) -> _Touched:
+    """Write the exposures of the newest header versions; answer the keys of those that changed."""
     exp_ids = {record.exp_id for d in batch for record in d.records}
     known = {e.exp_id: e for e in Exposure.objects.filter(exp_id__in=exp_ids)}
     overrides = _overrides([e.pk for e in known.values()])
-    fresh: dict[str, Exposure] = {}
-    changed: list[Exposure] = []
+    fresh: dict[str, dict[str, Any]] = {}
+    touched = _Touched()
     for digest in batch:
         outcome = "unchanged"
         header = headers.get((digest.header_id, digest.sha256))
-        for record, provenance in zip(digest.records, digest.provenances, strict=True):
-            existing = known.get(record.exp_id) or fresh.get(record.exp_id)
-            if existing and _superseded(existing, record, header):
-                continue
+        for record, values, provenance in zip(digest.records, digest.columns, digest.provenances, strict=True):
+            existing = known.get(record.exp_id)
+            waiting = fresh.get(record.exp_id)
+            shown_category = existing.product_category if existing else (waiting or {}).get("product_category")
+            if shown_category == "" and record.product_category:
+                continue  # a raw header is shown already
+            if header and not getattr(header, "newest", True):
+                continue  # a newer version is shown already
             if record.group_index > 1 and header:
                 if _keep_continuation(record, header):
                     outcome = "added"
-                    changed.append(Exposure(group_key=record.group_key))
+                    touched.add(record)
                 continue
-            values = columns(record) | {
+            row = values | {
                 "header_id": header.pk if header else None,
                 "provenance_id": cache.provenance[provenance.sha256],
-                "target_id": cache.target(record.target).pk,
-                "ft_target_id": cache.target(record.ft_target).pk if record.ft_target else None,
+                "target_id": cache.target(record.target),
+                "ft_target_id": cache.target(record.ft_target) if record.ft_target else None,
                 "authority": options.authority or AUTHORITIES.get(record.interferometer_name, ""),
             }
             if existing is None:
-                row = Exposure(visibility=options.visibility, exp_date_updated=now, **values)
-                fresh[record.exp_id] = row
-                changed.append(row)
+                fresh[record.exp_id] = row | {"visibility": options.visibility.value, "exp_date_updated": now}
+                touched.add(record)
                 outcome = "added"
-                continue
-            values |= overrides.get(existing.pk, {})
-            if existing.group_key:
-                values.pop("exp_mjd_end")  # continuation files extend it
-            different = [name for name, value in values.items() if getattr(existing, name) != value]
-            if different:
-                for name in different:
-                    setattr(existing, name, values[name])
-                existing.exp_date_updated = now
-                if existing.pk:
-                    existing.save(update_fields=[*different, "exp_date_updated"])
-                changed.append(existing)
+            elif _update(existing, row | overrides.get(existing.pk, {}), now):
+                touched.add(record)
                 outcome = "updated" if outcome == "unchanged" else outcome
         if digest.records:
             setattr(report, outcome, getattr(report, outcome) + 1)
-    bulk.insert(list(fresh.values()))
-    return changed
+    bulk.insert(Exposure, list(fresh.values()))
+    return touched
 
 
-def _superseded(existing: Exposure, record: ExposureRecord, header: HeaderVersion | None) -> bool:
-    """Whether the row already shows something better: a newer version, or a raw header."""
-    if not existing.product_category and record.product_category:
-        return True
-    return bool(header and not getattr(header, "newest", True))
+def _update(existing: Exposure, values: dict[str, Any], now: datetime) -> bool:
+    """Bring a row up to date; answer whether anything differed."""
+    if existing.group_key:
+        values.pop("exp_mjd_end")  # continuation files extend it
+    if existing.pair_key:
+        values.pop("time_counted")  # the pair decides
+    different = [name for name, value in values.items() if getattr(existing, name) != value]
+    if not different:
+        return False
+    for name in different:
+        setattr(existing, name, values[name])
+    existing.exp_date_updated = now
+    existing.save(update_fields=[*different, "exp_date_updated"])
+    return True
 
 
 def _keep_continuation(record: ExposureRecord, header: HeaderVersion) -> bool:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from django.db.models import Q
+from django.db import connection
 
 from obsportal.exposures.models import Target
 from obsportal.exposures.record import Sighting
@@ -47,16 +47,8 @@ def place(ra: float, dec: float) -> Place:
     return Place(ra, dec, hpx29(ra, dec), *unit_vector(ra, dec))
 
 
-def hpx_condition(column: str, ra: float, dec: float, radius_deg: float) -> Q:
-    """The ``hpx`` ranges that cover a cone: a superset of its rows, found by the index."""
-    condition = Q()
-    for low, high in cone_ranges(ra, dec, radius_deg):
-        condition |= Q(**{f"{column}__range": (low, high)})
-    return condition
-
-
-def assign(sighting: Sighting | None) -> Target:
-    """The target of a sighting: an existing one, else a new one.
+def assign(sighting: Sighting | None) -> int:
+    """The primary key of the target of a sighting: an existing one, else a new one.
 
     Same normalised name within 1 arcmin, or any name within 2 arcsec; among several, the same name
     first, then the nearest, then the oldest. A sighting without a position belongs to the target of
@@ -68,23 +60,34 @@ def assign(sighting: Sighting | None) -> Target:
         target, _ = Target.objects.get_or_create(
             normalised_name=normalised, ra=None, dec=None, defaults={"name": name[:80]}
         )
-        return target
+        return target.pk
     ra, dec = sighting.ra, sighting.dec
-    candidates = hpx_condition("hpx", ra, dec, SAME_PLACE_DEG)
-    if normalised != UNNAMED:
-        candidates |= Q(normalised_name=normalised, ra__isnull=False)
-    best: tuple[bool, float, int, Target] | None = None
-    for candidate in Target.objects.filter(candidates):
-        same_name = candidate.normalised_name == normalised != UNNAMED
-        assert candidate.ra is not None and candidate.dec is not None
-        distance = separation_deg(ra, dec, candidate.ra, candidate.dec)
+    best: tuple[bool, float, int] | None = None
+    for key, other, other_ra, other_dec in _candidates(normalised, ra, dec):
+        same_name = other == normalised != UNNAMED
+        distance = separation_deg(ra, dec, other_ra, other_dec)
         if distance <= (SAME_NAME_DEG if same_name else SAME_PLACE_DEG):
-            found = (not same_name, distance, candidate.pk, candidate)
-            if best is None or found[:3] < best[:3]:
-                best = found
+            found = (not same_name, distance, key)
+            best = found if best is None else min(best, found)
     if best is not None:
-        return best[3]
+        return best[2]
     at = place(ra, dec)
     return Target.objects.create(
         name=name[:80], normalised_name=normalised, ra=ra, dec=dec, hpx=at.hpx, x=at.x, y=at.y, z=at.z
-    )
+    ).pk
+
+
+def _candidates(normalised: str, ra: float, dec: float) -> list[tuple[int, str, float, float]]:
+    """Targets of that name, and targets whose cell is in a cone around that place."""
+    ranges = cone_ranges(ra, dec, SAME_PLACE_DEG)
+    tests = " OR ".join(["hpx BETWEEN %s AND %s"] * len(ranges))
+    params: list[object] = [edge for pair in ranges for edge in pair]
+    if normalised != UNNAMED:
+        tests += " OR (normalised_name = %s AND ra IS NOT NULL)"
+        params.append(normalised)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT id, normalised_name, ra, dec FROM exposures_target WHERE {tests}",  # noqa: S608
+            params,
+        )
+        return list(cursor.fetchall())

@@ -13,7 +13,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Protocol, cast
@@ -63,8 +63,8 @@ class HeaderSource:
 class _Budget:
     """What one archive may still give."""
 
-    members: int = MAX_MEMBERS
-    size: int = MAX_ARCHIVE_BYTES
+    members: int = field(default_factory=lambda: MAX_MEMBERS)
+    size: int = field(default_factory=lambda: MAX_ARCHIVE_BYTES)
 
     def take_member(self) -> None:
         self.members -= 1

@@ -65,7 +65,7 @@ def small_binary2_rows(batch: pa.RecordBatch, columns: Sequence[Column]) -> byte
 
 def _values(array: pa.Array, column: Column) -> list[Any]:
     if column.datatype != "unicodeChar":
-        return array.to_pylist()  # type: ignore[no-any-return]
+        return array.to_pylist()
     try:
         texts = array.to_pylist()
     except UnicodeDecodeError:
@@ -130,14 +130,14 @@ def _counted_text(array: pa.Array) -> list[pa.Array]:
     text = inspected if clean is inspected.array else inspect_text(clean)
     offsets = offsets_of(text.array).astype(np.int64) - int(offsets_of(text.array)[0])
     if text.highest > HIGHEST_ASCII:
-        data = text.data.decode().encode("utf-16-be")
+        data = pa.py_buffer(text.data.decode().encode("utf-16-be"))
         starts = np.frombuffer(text.data, dtype=np.uint8)
         units = ((starts & 0xC0) != 0x80).astype(np.int64) + (starts >= FIRST_BYTE_OF_PAIRS)
         offsets = np.concatenate(([0], np.cumsum(units)))[offsets]
     else:
         wide = np.zeros((len(text.data), 2), dtype=np.uint8)
         wide[:, 1] = np.frombuffer(text.data, dtype=np.uint8)
-        data = wide.tobytes()
-    buffers = [None, pa.py_buffer((offsets * 2).astype(np.int32)), pa.py_buffer(data)]
+        data = pa.py_buffer(wide)
+    buffers = [None, pa.py_buffer((offsets * 2).astype(np.int32)), data]
     encoded = pa.Array.from_buffers(pa.binary(), len(array), buffers)
     return [_fixed(np.diff(offsets).astype(">i4")), encoded]

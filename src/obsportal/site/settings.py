@@ -63,6 +63,9 @@ TEMPLATES = [
 ]
 
 DATABASES = {"default": database(CONFIG["OBSPORTAL_DATABASE_URL"])}
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    # Bulk answers open the file themselves, so tests need one too.
+    DATABASES["default"]["TEST"] = {"NAME": str(OBSPORTAL_DATA / "test.sqlite3")}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 LANGUAGE_CODE = "en-gb"

@@ -125,7 +125,7 @@ def _header_id(header: Header, context: Context, start: float | None) -> str:
     given = context.header_id or header.text("ARCFILE") or header.text("ORIGFILE")
     given = re.sub(r"\.(fits(\.(gz|fz|Z))?|hdr|txt)$", "", given.strip(), flags=re.IGNORECASE)
     if given:
-        return given if given.upper().startswith("SPICA.") else f"SPICA.{given}"
+        return given if "SPICA." in given.upper() else f"SPICA.{given}"
     return f"SPICA.{chara_array.iso(start)}" if start is not None else ""
 
 
