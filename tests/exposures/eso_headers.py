@@ -36,7 +36,9 @@ def changed(text: str, **cards: object) -> str:
         card = f"HIERARCH {keyword}" if " " in keyword else f"{keyword:<8}"
         text = re.sub(rf"^{re.escape(card.rstrip())} *=.*\n", "", text, flags=re.MULTILINE)
         if value is not None:
-            written = f"'{value}'" if isinstance(value, str) else {True: "T", False: "F"}.get(value, value)  # type: ignore[call-overload]
+            written = (
+                f"'{value}'" if isinstance(value, str) else "FT"[value] if isinstance(value, bool) else value
+            )
             text = text.replace("\nEND", f"\n{card} = {written}\nEND", 1)
     return text
 

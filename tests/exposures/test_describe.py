@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import math
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -75,14 +75,14 @@ def test_durations_are_those_of_whole_exposures(records: dict[Path, ExposureReco
         assert record.mjd_start is not None
         assert record.mjd_end is not None
         seconds = (record.mjd_end - record.mjd_start) * 86400
-        assert seconds == pytest.approx(record.exposure_time, abs=0.2), path.name
+        joined = record.provenance["mjd_end"] == "MJD-END"  # with the gaps between joined exposures
+        assert record.exposure_time is not None
+        assert -0.001 < seconds - record.exposure_time < (30 if joined else 0.001), path.name
         assert 7.9 < seconds < 500, path.name
         assert record.dit is not None
         assert record.ndit
-        assert record.night is not None
-        assert abs((datetime(1858, 11, 17) - datetime.combine(record.night, datetime.min.time())).days) == (
-            math.floor(record.mjd_start - 0.7) if record.mjd_start % 1 < 0.6 else math.floor(record.mjd_start)
-        )
+        day = datetime(1858, 11, 17) + timedelta(days=record.mjd_start - 0.65)  # Paranal's noon is 15 or 16 h
+        assert record.night == day.date()
 
 
 def test_baselines_agree_with_stations_time_and_position(records: dict[Path, ExposureRecord]) -> None:
@@ -223,7 +223,7 @@ def test_a_frame_type_is_an_exposure_or_is_refused_with_its_value(
 def test_the_archive_row_gives_what_headers_do_not_have(shared_data: Path) -> None:
     with (shared_data / "eso-tap" / "query_main_sgra.csv").open() as file:
         row = next(csv.DictReader(file))
-    text = changed(real(shared_data, "MATIS.2025-05-19"), ESO_OBS_PROG_ID=None, ESO_OBS_ID=None)
+    text = changed(real(shared_data, "MATIS.2025-05-19T00-43"), ESO_OBS_PROG_ID=None, ESO_OBS_ID=None)
     record = record_of(text, archive_row=row)
     assert record.release_date == datetime(2014, 8, 27, 4, 3, 31, 840_000, tzinfo=UTC)
     assert record.last_modified == datetime(2013, 8, 27, 4, 2, 35, 663_000, tzinfo=UTC)
@@ -263,14 +263,14 @@ def test_an_instrument_without_rules_is_refused_by_name(shared_data: Path) -> No
     assert record_of(changed(text, INSTRUME="matisse  ")).instrument_name == "MATISSE"
 
 
-KEYS = [
-    "RA", "DEC", "MJD-OBS", "DATE-OBS", "EXPTIME", "ESO ISS CONF NTEL", "ESO ISS CONF STATION1", "ESO OBS ID",
-    "ESO ISS PBL12 START", "ESO ISS PBL12 END", "ESO ISS PBLA12 START", "ESO ISS AMBI TAU0 START", "ESO TPL START",
-    "ESO DET DIT", "ESO DET NDIT", "ESO DET2 SEQ1 DIT", "ESO DET2 NDIT", "ESO DET SEQ1 EXPTIME", "ESO OBS TARG NAME",
-    "ESO INS MODE", "ESO INS SPEC RES", "ESO INS SOBJ X", "ESO FT ROBJ DELTA", "ESO OCS EXPO FILENO", "ESO DPR CATG",
-    "ESO INS GRAT1 WLEN", "ESO SEQ DIL WL0", "ESO DET WIN MTRH2", "ARCFILE", "ESO ISS CHOP ST", "ESO OBS CONTAINER ID",
-    "ESO ISS REF RA", "ESO INS OPTI3 NAME", "ESO TPL EXPNO", "ESO PRO CATG", "ESO DET CHIP NAME", "MJD-END",
-]  # fmt: skip
+KEYS = """RA, DEC, MJD-OBS, DATE-OBS, MJD-END, EXPTIME, ARCFILE, ESO ISS CONF NTEL, ESO ISS CONF STATION1,
+ESO ISS PBL12 START, ESO ISS PBL12 END, ESO ISS PBLA12 START, ESO ISS AMBI TAU0 START, ESO ISS CHOP ST,
+ESO ISS REF RA, ESO OBS ID, ESO OBS CONTAINER ID, ESO OBS TARG NAME, ESO TPL START, ESO TPL EXPNO,
+ESO DET DIT, ESO DET NDIT, ESO DET2 SEQ1 DIT, ESO DET2 NDIT, ESO DET SEQ1 EXPTIME, ESO DET CHIP NAME,
+ESO DET WIN MTRH2, ESO INS MODE, ESO INS SPEC RES, ESO INS SOBJ X, ESO INS GRAT1 WLEN, ESO INS OPTI3 NAME,
+ESO FT ROBJ DELTA, ESO OCS EXPO FILENO, ESO SEQ DIL WL0, ESO DPR CATG, ESO PRO CATG""".replace(
+    "\n", " "
+).split(", ")
 VALUES = st.one_of(
     st.sampled_from(
         ["", "T", "'T'", "NaN", "-596.52323555", "1e308", "-1e308", "0", "-1", "'UNKNOWN'", "'é'", "1D400"]

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from sample_tables import texts
 
 from obsportal.serialise.text_rules import (
+    BLOCK_BYTES,
     CSV_TEXT,
     JSON_TEXT,
     TSV_TEXT,
@@ -24,7 +25,7 @@ RULES = {"xml": XML_TEXT, "csv": CSV_TEXT, "tsv": TSV_TEXT, "json": JSON_TEXT}
 @given(cells=st.lists(st.none() | texts, max_size=8))
 def test_a_column_and_its_cells_are_made_safe_alike(rule: TextRule, cells: list[str | None]) -> None:
     expected = [None if cell is None else rule.cell(cell) for cell in cells]
-    assert rule.column(inspect_text(pa.array(cells, pa.string()))).to_pylist() == expected
+    assert rule.apply(pa.array(cells, pa.string())).to_pylist() == expected
 
 
 @pytest.mark.parametrize(
@@ -45,14 +46,28 @@ def test_a_column_and_its_cells_are_made_safe_alike(rule: TextRule, cells: list[
 )
 def test_text_is_made_safe(rule: str, text: str, expected: str) -> None:
     assert RULES[rule].cell(text) == expected
-    assert RULES[rule].column(inspect_text(pa.array([text]))).to_pylist() == [expected]
+    assert RULES[rule].apply(pa.array([text])).to_pylist() == [expected]
 
 
 @pytest.mark.parametrize("cell", ["plain text", "{'U1-U2': {}}", "é\N{TELESCOPE}", " ", ""])
 def test_a_column_that_needs_nothing_is_not_copied(cell: str) -> None:
-    column = inspect_text(pa.array([cell, None, cell]))
+    array = pa.array([cell, None, cell])
     for rule in (XML_TEXT, TSV_TEXT, JSON_TEXT, CSV_TEXT):
-        assert rule.column(column) is column.array
+        assert rule.apply(array) is array
+
+
+def test_a_sign_is_found_wherever_it_stands_in_a_long_column() -> None:
+    for place in (0, 1, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 1, 3 * BLOCK_BYTES):
+        text = "x" * place + "<"
+        found = inspect_text(pa.array(["other", text, "&"]).slice(1, 1), "<&")
+        assert (found.found, found.lowest, found.highest > ord("x")) == ({"<"}, 0x20, False)
+
+
+@pytest.mark.parametrize("forbidden", ["\x00", "\ufffe", "\uffff"])
+def test_what_xml_forbids_is_dropped_also_across_blocks(forbidden: str) -> None:
+    for place in range(BLOCK_BYTES - 4, BLOCK_BYTES + 2):
+        text = "x" * place
+        assert XML_TEXT.apply(pa.array([text + forbidden + "y"])).to_pylist() == [text + "y"]
 
 
 def test_an_attribute_keeps_its_line_ends_and_quotes() -> None:
@@ -70,4 +85,5 @@ def test_only_the_cells_of_a_slice_are_looked_at() -> None:
     whole = pa.array(["<a>", "b", None, "c", "<d>"])
     assert data_of(whole.slice(1, 3)) == b"bc"
     assert data_of(whole.slice(2, 0)) == b""
-    assert not inspect_text(whole.slice(1, 3)).has("<")
+    assert not inspect_text(whole.slice(1, 3), "<").has("<")
+    assert inspect_text(whole.slice(1, 4), "<").has("<")

@@ -17,7 +17,7 @@ from django.db.models import Q
 from django.db.models.expressions import RawSQL
 
 from obsportal.exposures.programme_id import program_root
-from obsportal.exposures.targets import normalise
+from obsportal.exposures.sightings import normalise
 from obsportal.interferometry import facility as facilities
 from obsportal.interferometry.sky import chord_squared, cone_ranges, unit_vector
 
@@ -216,7 +216,7 @@ def _instrument(text: str) -> Criterion:
             ) from None
         names.append(instrument.name)
         one = Q(instrument_name=instrument.name)
-        if part.upper() in {v.upper() for v in instrument.variants} and len(instrument.variants) > 1:
+        if part.upper() != instrument.name.upper() and part.upper() in {v.upper() for v in instrument.variants}:
             one &= Q(instrument_variant__iexact=part)
             names[-1] = part.upper()
         condition |= one

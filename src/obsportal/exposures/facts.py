@@ -44,12 +44,16 @@ def _utc(mjd: float) -> str:
         return f"MJD {mjd:g}"
 
 
+def _mjd(mjd: float) -> str:
+    return f"{mjd:.8f}"
+
+
 GROUPS: dict[str, tuple[Field, ...]] = {
     "Time": (
         Field("Start", "exp_mjd_start", "UTC", "mjd_start", show=_utc),
         Field("End", "exp_mjd_end", "UTC", "mjd_end", show=_utc),
-        Field("Start", "exp_mjd_start", "MJD, d", "mjd_start"),
-        Field("End", "exp_mjd_end", "MJD, d", "mjd_end"),
+        Field("Start", "exp_mjd_start", "MJD, d", "mjd_start", show=_mjd),
+        Field("End", "exp_mjd_end", "MJD, d", "mjd_end", show=_mjd),
         Field("Night beginning", "night", "local date", "night"),
         Field("Integration on the object", "exp_time", "s", "exposure_time"),
         Field("DIT", "dit", "s"),

@@ -21,7 +21,7 @@ from obsportal.exposures.models import Exposure, Target
 from obsportal.exposures.projection import columns
 from obsportal.exposures.record import ExposureRecord, Level, Message, ObsType, Sighting
 from obsportal.exposures.services import IngestOptions, IngestReport, bump, ingest
-from obsportal.exposures.targets import normalise
+from obsportal.exposures.sightings import normalise
 from obsportal.formats.fits_header import Header, HeaderError
 from obsportal.formats.header_sources import HeaderSource, read_headers, read_stream
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from django.utils.http import urlencode
 
 from obsportal.exposures.criteria import Criterion
-from obsportal.exposures.search import FacetValue, Search
+from obsportal.exposures.models import Exposure
+from obsportal.exposures.search import FACETS, FacetValue, Search
 from obsportal.interferometry.facility import find_instrument
 
 if TYPE_CHECKING:
@@ -41,6 +42,13 @@ ROW_COLUMNS = (
     "target__dec",
 )
 """What a row of the table needs of an exposure."""
+
+def page_rows(search: Search, actor: Actor) -> list[Exposure]:
+    """The rows of a page. Their keys are found first, so that sorting and skipping move little."""
+    keys = list(search.window(actor).values_list("pk", flat=True))
+    rows = Exposure.objects.visible_to(actor).select_related("target").only(*ROW_COLUMNS).in_bulk(keys)
+    return [rows[key] for key in keys if key in rows]
+
 
 LABELS: dict[str, dict[str, str]] = {
     "valid": {"true": "No errors", "false": "With errors"},
@@ -88,6 +96,11 @@ def choices(params: Mapping[str, str], counted: Mapping[str, list[FacetValue]]) 
             listed.sort(key=lambda choice: order.index(choice.value) if choice.value in order else 9)
         found[name] = listed
     return found
+
+
+def unanswered(params: Mapping[str, str]) -> dict[str, list[Choice]]:
+    """The filters of a search that was not understood: what was selected, without counts."""
+    return choices(params, {name: [] for name in FACETS})
 
 
 def selected(name: str, text: str) -> dict[str, str]:
@@ -171,13 +184,11 @@ class Head:
 
 
 HEADS = (
-    Head("Start", "UTC", "exp_mjd_start"),
-    Head("LST", "h:m", numeric=True),
+    Head("Start", "UTC, LST", "exp_mjd_start"),
     Head("Target", "", "target_name"),
     Head("RA, Dec", "J2000", "target_ra"),
     Head("Instrument", "", "instrument_name"),
     Head("Stations"),
-    Head("Type"),
     Head("Programme", "", "obs_program"),
     Head("Time", "s", "exp_time", numeric=True),
     Head("Seeing", "″", "exp_seeing", numeric=True),

@@ -93,11 +93,12 @@ def search_page(request: HttpRequest) -> HttpResponseBase:
             return answers.answer(request, form)
         search = parse(params, page_size=PAGE_SIZE)
     except SearchError as error:
-        context = {"params": params, "errors": {error.parameter: str(error)}, "error": error}
+        context: dict[str, Any] = {"params": params, "errors": {error.parameter: str(error)}, "error": error}
+        context["choices"] = listing.unanswered(params)
         return render(request, "exposures/search.html", context, status=400)
     total, counted = facets(search, request.user)
     size = search.limit or PAGE_SIZE
-    rows = list(search.window(request.user).select_related("target").only(*listing.ROW_COLUMNS)) if total else []
+    rows = listing.page_rows(search, request.user) if total else []
     context = {
         "params": params,
         "errors": {},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
@@ -186,7 +187,7 @@ def _place(
     context |= {
         "search": search,
         "total": total,
-        "rows": search.window(request.user).select_related("target").only(*listing.ROW_COLUMNS),
+        "rows": listing.page_rows(search, request.user),
         "heads": listing.heads(paged, search),
         "paging": listing.paging(paged, search.page, search.limit or PAGE_SIZE, total),
         "query": listing.query(own),
@@ -214,7 +215,7 @@ def uv_page(request: HttpRequest) -> HttpResponse:
         return bad_request(request, error)
     coverage = uv.coverage(search, request.user)
     plain = {name: value for name, value in params.items() if name != "unit"}
-    rows = search.ordered(request.user).select_related("target").only(*listing.ROW_COLUMNS)[:PAGE_SIZE]
+    rows = listing.page_rows(replace(search, limit=PAGE_SIZE), request.user)
     context = {
         "search": search,
         "total": coverage.found,

@@ -9,7 +9,7 @@ from typing import Any
 from obsportal.exposures.baseline_text import baselines_to_text
 from obsportal.exposures.record import ExposureRecord, Level
 from obsportal.exposures.programme_id import program_root
-from obsportal.exposures.targets import normalise, place
+from obsportal.exposures.sightings import normalise, place
 
 AUTHORITIES = {"VLTI": "eso.org", "CHARA": "chara.gsu.edu"}
 """Who gives the identifiers of an interferometer's exposures."""

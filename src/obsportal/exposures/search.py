@@ -6,12 +6,11 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import Count, F, Q
 
-from obsportal.accounts.access import Reader, reader, rows_for
+from obsportal.accounts.access import reader
 from obsportal.exposures import contract
 from obsportal.exposures.criteria import Criterion, SearchError, boolean, criteria, integer, shown
 from obsportal.exposures.models import Exposure, ExposureQuerySet
@@ -175,19 +174,15 @@ Cube = tuple[tuple[tuple[Any, ...], int], ...]
 def facets(search: Search, actor: Actor) -> tuple[int, dict[str, list[FacetValue]]]:
     """Number of exposures found, and counts per facet value, each without its own condition.
 
-    One grouped scan gives a small cube from which every facet is summed. Searches by facet values
-    alone share the cube of the whole table, kept until the table changes.
+    One grouped scan gives a small cube from which every facet is summed. Searches that differ only in
+    facet values, order or page share it.
     """
     own = {c.parameter: c for c in search.criteria if c.parameter in FACETS and _in_cube(c)}
     rest = Q()
     for criterion in search.criteria:
         if criterion.parameter not in own:
             rest &= criterion.condition
-    if rest == Q():
-        counter, _ = last_modified()
-        cube = _whole_cube(counter, reader(actor))
-    else:
-        cube = _cube(Exposure.objects.visible_to(actor).filter(rest))
+    cube = _cube(Exposure.objects.visible_to(actor).filter(rest))
     columns = list(FACETS.values())
     allowed = {name: _allowed(criterion) for name, criterion in own.items()}
     total = 0
@@ -205,15 +200,22 @@ def facets(search: Search, actor: Actor) -> tuple[int, dict[str, list[FacetValue
     }
 
 
-@lru_cache(maxsize=4)
-def _whole_cube(counter: int, kind: Reader) -> Cube:
-    return _cube(Exposure.objects.filter(rows_for(kind)))
+_CUBES: dict[tuple[Any, ...], Cube] = {}
+MAX_CUBES = 64
 
 
-def _cube(rows: Any) -> Cube:
+def _cube(rows: ExposureQuerySet) -> Cube:
+    """Counts per combination of facet values, kept until the table changes: paging and ticking share it."""
     columns = list(FACETS.values())
     found = rows.order_by().values_list(*columns).annotate(n=Count("pk"))
-    return tuple((row[:-1], row[-1]) for row in found)
+    sql, params = found.query.sql_with_params()
+    key = (last_modified(), sql, tuple(map(str, params)))
+    kept = _CUBES.get(key)
+    if kept is None:
+        if len(_CUBES) >= MAX_CUBES:
+            _CUBES.clear()
+        kept = _CUBES[key] = tuple((row[:-1], row[-1]) for row in found)
+    return kept
 
 
 def _in_cube(criterion: Criterion) -> bool:

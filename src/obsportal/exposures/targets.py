@@ -2,50 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from functools import lru_cache
-
 from django.db import connection
 
 from obsportal.exposures.models import Target
 from obsportal.exposures.record import Sighting
-from obsportal.interferometry.sky import cone_ranges, hpx29, separation_deg, unit_vector
+from obsportal.exposures.sightings import UNNAMED, normalise, place
+from obsportal.interferometry.sky import cone_ranges, separation_deg
 
 SAME_NAME_DEG = 1 / 60
 """Pointings of one name within 1 arcmin are one target."""
 SAME_PLACE_DEG = 2 / 3600
 """Pointings within 2 arcsec are one target, whatever their names."""
-
-UNNAMED = "-"
-
-
-def normalise(name: str) -> str:
-    """A typed name without case, blanks, underscores and punctuation; signs and digits stay.
-
-    >>> normalise("HD_58647") == normalise("hd 58647")
-    True
-    """
-    return re.sub(r"[\s_\-*.,;:'\"()]+", "", name.replace("+", "p")).lower()[:80]
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A direction with the columns that the position index needs."""
-
-    ra: float
-    dec: float
-    hpx: int
-    x: float
-    y: float
-    z: float
-
-
-@lru_cache(maxsize=65536)
-def place(ra: float, dec: float) -> Place:
-    """The index columns of a direction given in degrees."""
-    return Place(ra, dec, hpx29(ra, dec), *unit_vector(ra, dec))
-
 
 def assign(sighting: Sighting | None) -> int:
     """The primary key of the target of a sighting: an existing one, else a new one.

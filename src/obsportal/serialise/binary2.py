@@ -16,6 +16,7 @@ from obsportal.serialise.columns import Column, conform
 from obsportal.serialise.rows import SMALL_BATCH, slices
 from obsportal.serialise.text_rules import (
     HIGHEST_ASCII,
+    data_of,
     inspect_text,
     offsets_of,
     permitted,
@@ -107,9 +108,7 @@ def binary2_rows(batch: pa.RecordBatch, columns: Sequence[Column]) -> bytes:
             cells.append(_fixed(numbers.astype(NUMBER_TYPES[column.datatype])))
     flags = np.packbits(nulls, axis=1)
     rows = pc.binary_join_element_wise(_fixed(flags), *cells, b"")
-    offsets = offsets_of(rows)
-    data: bytes = rows.buffers()[2].slice(int(offsets[0]), int(offsets[-1])).to_pybytes()
-    return data
+    return data_of(rows)
 
 
 def _fixed(values: np.ndarray) -> pa.Array:
@@ -125,19 +124,19 @@ def _counted_text(array: pa.Array) -> list[pa.Array]:
     """The number of UTF-16 units of each cell, and the cells in UTF-16; without what XML cannot hold."""
     inspected = inspect_text(array)
     clean = without_forbidden(inspected)
-    if clean.null_count:
-        clean = clean.fill_null("")
-    text = inspected if clean is inspected.array else inspect_text(clean)
-    offsets = offsets_of(text.array).astype(np.int64) - int(offsets_of(text.array)[0])
-    if text.highest > HIGHEST_ASCII:
-        data = pa.py_buffer(text.data.decode().encode("utf-16-be"))
-        starts = np.frombuffer(text.data, dtype=np.uint8)
+    text = clean.fill_null("") if clean.null_count else clean
+    data = data_of(text)
+    starts = np.frombuffer(data, dtype=np.uint8)
+    offsets = offsets_of(text).astype(np.int64)
+    offsets -= offsets[0]
+    if inspected.highest > HIGHEST_ASCII:
+        encoded = pa.py_buffer(data.decode().encode("utf-16-be"))
         units = ((starts & 0xC0) != 0x80).astype(np.int64) + (starts >= FIRST_BYTE_OF_PAIRS)
         offsets = np.concatenate(([0], np.cumsum(units)))[offsets]
     else:
-        wide = np.zeros((len(text.data), 2), dtype=np.uint8)
-        wide[:, 1] = np.frombuffer(text.data, dtype=np.uint8)
-        data = pa.py_buffer(wide)
-    buffers = [None, pa.py_buffer((offsets * 2).astype(np.int32)), data]
-    encoded = pa.Array.from_buffers(pa.binary(), len(array), buffers)
-    return [_fixed(np.diff(offsets).astype(">i4")), encoded]
+        wide = np.zeros((len(data), 2), dtype=np.uint8)
+        wide[:, 1] = starts
+        encoded = pa.py_buffer(wide)
+    buffers = [None, pa.py_buffer((offsets * 2).astype(np.int32)), encoded]
+    cells = pa.Array.from_buffers(pa.binary(), len(array), buffers)
+    return [_fixed(np.diff(offsets).astype(">i4")), cells]

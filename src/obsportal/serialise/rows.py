@@ -17,14 +17,15 @@ import pyarrow.compute as pc
 
 from obsportal.serialise.cells import common_text, double_texts, double_word, empty_as_null, finite_word
 from obsportal.serialise.columns import Column, conform
-from obsportal.serialise.text_rules import TextRule, inspect_text, offsets_of
+from obsportal.serialise.text_rules import TextRule, data_of, inspect_text, offsets_of
 
 SMALL_BATCH = 96
 PREPARED_ROWS = 16384
 PREPARED_BYTES = 16 * 1024 * 1024
 CHUNK_BYTES = 1024 * 1024
 LEAST_CHUNK = 64 * 1024
-SHORTEST_RUN = 3
+
+Part: TypeAlias = "str | pa.Array"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ def cell_texts(array: pa.Array, datatype: str, form: RowFormat) -> pa.Array:
     if datatype == "double":
         return double_texts(array, finite_only=form.finite_only)
     if datatype == "unicodeChar":
-        texts = form.text.column(inspect_text(array))
+        texts = form.text.apply(array)
         return empty_as_null(texts) if form.empty_is_null else texts
     return pc.cast(array, pa.string())
 
@@ -140,17 +141,6 @@ def cell_words(array: pa.Array, datatype: str, form: RowFormat) -> list[str | No
     return [None if value is None else str(value) for value in values]
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """Columns with the same text between each two of them."""
-
-    arrays: list[pa.Array]
-    separator: str
-
-
-Part: TypeAlias = "str | Run | pa.Array"
-
-
 def large_rows(batch: pa.RecordBatch, form: RowFormat) -> Iterator[bytes]:
     """The rows of a batch, joined by Arrow in pieces of about `CHUNK_BYTES`."""
     arrays = conform(batch, form.columns)
@@ -160,7 +150,7 @@ def large_rows(batch: pa.RecordBatch, form: RowFormat) -> Iterator[bytes]:
         if column.datatype == "double" and form.missing_double is not None and text.null_count:
             text = text.fill_null(form.missing_double)
         texts.append(text)
-    parts = _with_runs(_parts(texts, form))
+    parts = _parts(texts, form)
     width = sum(_width(part) for part in parts)
     step = max(1, int(CHUNK_BYTES / width))
     options = pc.JoinOptions(null_handling="replace", null_replacement=form.null)
@@ -169,9 +159,9 @@ def large_rows(batch: pa.RecordBatch, form: RowFormat) -> Iterator[bytes]:
         yield _joined(parts, start, length, options)
 
 
-def _parts(texts: Sequence[pa.Array], form: RowFormat) -> list[str | pa.Array]:
+def _parts(texts: Sequence[pa.Array], form: RowFormat) -> list[Part]:
     """Literals and columns in the order of a row; a column that is the same in all rows is a literal."""
-    parts: list[str | pa.Array] = []
+    parts: list[Part] = []
     literal = form.row_opening
     for text, cell in zip(texts, form.cells, strict=True):
         literal += cell.before
@@ -189,55 +179,20 @@ def _parts(texts: Sequence[pa.Array], form: RowFormat) -> list[str | pa.Array]:
     return [part for part in [*parts, literal + form.row_closing] if not isinstance(part, str) or part]
 
 
-def _with_runs(parts: list[str | pa.Array]) -> list[Part]:
-    """The same parts with columns taken together where one separator serves: half the work for Arrow."""
-    found: list[Part] = []
-    index = 0
-    while index < len(parts):
-        end = index + 1
-        if not isinstance(parts[index], str):
-            while end + 1 < len(parts) and isinstance(parts[end], str) and parts[end] == parts[index + 1]:
-                if isinstance(parts[end + 1], str):
-                    break
-                end += 2
-        if end - index >= 2 * SHORTEST_RUN - 1:
-            found.append(Run(parts[index:end:2], parts[index + 1]))
-        else:
-            found += parts[index:end]
-        index = end
-    return found
-
-
 def _width(part: Part) -> float:
     """The mean number of bytes of a part in a row."""
     if isinstance(part, str):
         return len(part.encode())
-    if isinstance(part, Run):
-        return sum(_width(array) + len(part.separator) for array in part.arrays)
     offsets = offsets_of(part)
     return int(offsets[-1] - offsets[0]) / len(part)
 
 
 def _joined(parts: Sequence[Part], start: int, length: int, options: pc.JoinOptions) -> bytes:
-    pieces: list[object] = []
-    for part in parts:
-        if isinstance(part, str):
-            pieces.append(_scalar(part))
-        elif isinstance(part, Run):
-            members = [array.slice(start, length) for array in part.arrays]
-            pieces.append(_join([*members, _scalar(part.separator)], options))
-        else:
-            pieces.append(part.slice(start, length))
-    if all(isinstance(piece, pa.StringScalar) for piece in pieces):
-        return b"".join(piece.as_py().encode() for piece in pieces) * length  # type: ignore[attr-defined]
-    joined = _join([*pieces, _scalar("")], options)
-    offsets = offsets_of(joined)
-    data: bytes = joined.buffers()[2].slice(int(offsets[0]), int(offsets[-1])).to_pybytes()
-    return data
-
-
-def _join(pieces: list[object], options: pc.JoinOptions) -> pa.Array:
-    return pc.call_function("binary_join_element_wise", pieces, options)
+    if all(isinstance(part, str) for part in parts):
+        return "".join(parts).encode() * length
+    pieces = [_scalar(part) if isinstance(part, str) else part.slice(start, length) for part in parts]
+    joined = pc.call_function("binary_join_element_wise", [*pieces, _scalar("")], options)
+    return data_of(joined)
 
 
 @lru_cache(maxsize=1024)

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 BLANK = 0x20
 HIGHEST_ASCII = 0x7F
+BLOCK_BYTES = 128 * 1024
 FIRST_BYTE_OF_NONCHARACTERS = 0xEF
 
 
@@ -22,7 +23,7 @@ class TextColumn:
     """A text column together with the facts that decide which repairs it needs."""
 
     array: pa.Array
-    data: bytes
+    found: frozenset[str]
     lowest: int
     highest: int
 
@@ -31,17 +32,25 @@ class TextColumn:
         """Whether a byte below the blank occurs."""
         return self.lowest < BLANK
 
-    def has(self, *needles: str) -> bool:
-        """Whether any of the strings occurs."""
-        return any(needle.encode() in self.data for needle in needles)
+    def has(self, *signs: str) -> bool:
+        """Whether any of the signs that were looked for occurs."""
+        return not self.found.isdisjoint(signs)
 
 
 @dataclass(frozen=True, slots=True)
 class TextRule:
-    """Makes text safe for one format; both functions give the same text."""
+    """Makes text safe for one format; both functions give the same text.
 
+    `signs` are the ASCII characters that `column` must know of.
+    """
+
+    signs: str
     column: Callable[[TextColumn], pa.Array]
     cell: Callable[[str], str]
+
+    def apply(self, array: pa.Array) -> pa.Array:
+        """The column made safe; the same object where nothing needs to change."""
+        return self.column(inspect_text(array, self.signs))
 
 
 def offsets_of(array: pa.Array) -> np.ndarray:
@@ -60,21 +69,28 @@ def data_of(array: pa.Array) -> bytes:
     return buffer.slice(start, stop - start).to_pybytes() if stop > start else b""
 
 
-def inspect_text(array: pa.Array) -> TextColumn:
-    """Look once at every byte; cells that are not UTF-8 get replacement characters where they are broken."""
-    data = data_of(array)
-    if not data:
-        return TextColumn(array, data, BLANK, BLANK)
-    seen = np.frombuffer(data, dtype=np.uint8)
-    lowest, highest = int(seen.min()), int(seen.max())
+def inspect_text(array: pa.Array, signs: str = "") -> TextColumn:
+    """Look once at every byte of a column, and for the ASCII characters in `signs`.
+
+    Cells that are not UTF-8 get replacement characters where they are broken.
+    """
+    offsets = offsets_of(array)
+    start, stop = int(offsets[0]), int(offsets[-1])
+    lowest, highest = BLANK, BLANK
+    found: set[str] = set()
+    for begin in range(start, stop, BLOCK_BYTES):
+        block = array.buffers()[2].slice(begin, min(BLOCK_BYTES, stop - begin)).to_pybytes()
+        seen = np.frombuffer(block, dtype=np.uint8)
+        lowest, highest = min(lowest, int(seen.min())), max(highest, int(seen.max()))
+        found |= {sign for sign in signs if sign not in found and sign.encode() in block}
     if highest > HIGHEST_ASCII:
         try:
             array.validate(full=True)
         except pa.ArrowInvalid:
             cells = pc.cast(array, pa.binary()).to_pylist()
             mended = [None if cell is None else cell.decode("utf-8", "replace") for cell in cells]
-            return inspect_text(pa.array(mended, pa.string()))
-    return TextColumn(array, data, lowest, highest)
+            return inspect_text(pa.array(mended, pa.string()), signs)
+    return TextColumn(array, frozenset(found), lowest, highest)
 
 
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
@@ -85,9 +101,14 @@ _ATTRIBUTE_ENTITIES = (*_XML_ENTITIES, ('"', "&quot;"), ("\n", "&#10;"), ("\t", 
 
 def without_forbidden(text: TextColumn) -> pa.Array:
     """The column without the characters that XML 1.0 cannot hold (section 2.2 of its recommendation)."""
-    if text.has_controls or (text.highest >= FIRST_BYTE_OF_NONCHARACTERS and text.has("\ufffe", "\uffff")):
+    if text.has_controls or (text.highest >= FIRST_BYTE_OF_NONCHARACTERS and _has_noncharacters(text)):
         return pc.replace_substring_regex(text.array, _FORBIDDEN_RE2, "")
     return text.array
+
+
+def _has_noncharacters(text: TextColumn) -> bool:
+    data = data_of(text.array)
+    return "\ufffe".encode() in data or "\uffff".encode() in data
 
 
 def permitted(text: str) -> str:
@@ -108,9 +129,9 @@ def xml_content(text: str) -> str:
 
 def xml_attribute(text: str) -> str:
     """One string made safe between double quotes, with its line ends and tabs kept."""
-    return (
-        xml_content(text) if '"' not in text and text.isprintable() else _escaped(text, _ATTRIBUTE_ENTITIES)
-    )
+    if '"' in text or not text.isprintable():
+        return _escaped(text, _ATTRIBUTE_ENTITIES)
+    return xml_content(text)
 
 
 def _csv_column(text: TextColumn) -> pa.Array:
@@ -138,11 +159,15 @@ def _tsv_cell(text: str) -> str:
     return text.replace("\t", " ").replace("\r", " ").replace("\n", " ")
 
 
-_JSON_ESCAPES = tuple((chr(code), json.dumps(chr(code))[1:-1]) for code in (0x5C, 0x22, *range(BLANK)))
+_JSON_ESCAPES = (("\\", "\\\\"), ('"', '\\"'))
+_JSON_CONTROLS = tuple((chr(code), json.dumps(chr(code))[1:-1]) for code in range(BLANK))
 
 
 def _json_column(text: TextColumn) -> pa.Array:
-    return _replaced(text.array, text, _JSON_ESCAPES if text.has_controls else _JSON_ESCAPES[:2])
+    array = _replaced(text.array, text, _JSON_ESCAPES)
+    if not text.has_controls:
+        return array
+    return _replaced(array, inspect_text(array, "".join(map(chr, range(BLANK)))), _JSON_CONTROLS)
 
 
 def _json_cell(text: str) -> str:
@@ -164,10 +189,10 @@ def _escaped(text: str, table: tuple[tuple[str, str], ...]) -> str:
 
 
 # Characters XML forbids are dropped; `&`, `<`, `>` and the carriage return become references.
-XML_TEXT = TextRule(_xml_column, xml_content)
+XML_TEXT = TextRule("&<>\r", _xml_column, xml_content)
 # Quotes stand around exactly the cells that hold a comma, a quote or a line end (RFC 4180).
-CSV_TEXT = TextRule(_csv_column, _csv_cell)
+CSV_TEXT = TextRule('",\r\n', _csv_column, _csv_cell)
 # Tabs and line ends become blanks: the format has no way to quote them.
-TSV_TEXT = TextRule(_tsv_column, _tsv_cell)
+TSV_TEXT = TextRule("\t\r\n", _tsv_column, _tsv_cell)
 # Backslashes, quotes and control characters are escaped; everything else stays UTF-8.
-JSON_TEXT = TextRule(_json_column, _json_cell)
+JSON_TEXT = TextRule('"\\', _json_column, _json_cell)

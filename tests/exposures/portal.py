@@ -1,0 +1,76 @@
+"""Exposures for tests, made without headers."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from itertools import count
+from typing import Any
+
+from obsportal.exposures.models import Exposure, Target
+from obsportal.exposures.projection import program_root
+from obsportal.exposures.sightings import normalise, place
+from obsportal.exposures.targets import assign
+from obsportal.exposures.record import Sighting
+
+_numbers = count(1)
+
+BASELINES = (
+    "{'U1-U2': {'length': {'start': '55.9040', 'end': '55.8970'},"
+    " 'angle': {'start': '3.3000', 'end': '4.0000'}}}"
+)
+
+
+def make_target(name: str = "HD 58647", ra: float | None = 111.483684, dec: float | None = -14.17878) -> Target:
+    """The target of a name and place, found or made as ingest does."""
+    return Target.objects.get(pk=assign(Sighting(name, ra, dec)))
+
+
+def make_exposure(
+    *, name: str = "HD 58647", ra: float | None = 111.483684, dec: float | None = -14.17878, **values: Any
+) -> Exposure:
+    """A sound GRAVITY exposure at a place; any column can be given."""
+    number = next(_numbers)
+    at = place(ra, dec) if ra is not None and dec is not None else None
+    program = values.get("obs_program", "0104.C-0567(A)")
+    columns: dict[str, Any] = {
+        "exp_id": f"GRAVI.2020-01-27T03:39:{number:09.3f}_1",
+        "exp_header_id": f"GRAVI.2020-01-27T03:39:{number:09.3f}",
+        "authority": "eso.org",
+        "exp_mjd_start": 58875.152338 + number * 0.004,
+        "exp_mjd_end": 58875.152338 + number * 0.004 + 300 / 86400,
+        "exp_time": 300.0,
+        "night": date(2020, 1, 26),
+        "exp_projected_baselines": BASELINES,
+        "exp_date_updated": datetime(2020, 2, 1, 12, tzinfo=UTC),
+        "exp_date_release": datetime(2021, 1, 27, tzinfo=UTC),
+        "exp_tau0": 0.0049675,
+        "exp_seeing": 0.71,
+        "exp_temperature": 12.3,
+        "obs_id": 2728776,
+        "obs_type": "science",
+        "obs_program": program,
+        "obs_program_root": program_root(program),
+        "interferometer_name": "VLTI",
+        "interferometer_version": "Period 104",
+        "interferometer_stations": "U1 U2 U3 U4",
+        "station_set": "U1 U2 U3 U4",
+        "configuration": "UTs",
+        "instrument_name": "GRAVITY",
+        "instrument_variant": "GRAVITY",
+        "instrument_mode": "HIGH-COMBINED",
+        "instrument_submode": "SINGLE",
+        "instrument_em_min": 1.9697e-6,
+        "instrument_em_max": 2.4003e-6,
+        "instrument_em_res_power": 4134.0,
+        "fringe_tracker": "GRAVITY",
+        "target": make_target(name, ra, dec),
+        "target_typed_name": name,
+        "target_normalised_name": normalise(name),
+        "pointing_ra": ra,
+        "pointing_dec": dec,
+        "pointing_hpx": at.hpx if at else None,
+        "pointing_x": at.x if at else None,
+        "pointing_y": at.y if at else None,
+        "pointing_z": at.z if at else None,
+    }
+    return Exposure.objects.create(**(columns | values))
