@@ -155,7 +155,7 @@ def astropy_rate(batch: pa.RecordBatch) -> float:
 
 
 def memory(writer: Writer, batches: Sequence[pa.RecordBatch], rows: int) -> tuple[float, float]:
-    """Peak of Python's and Arrow's allocations above the start while writing, in megabytes."""
+    """Python's peak, and the most that Arrow held at any chunk, in megabytes above the start."""
     pool = pa.default_memory_pool()
     before = highest = pool.bytes_allocated()
     tracemalloc.start()
@@ -198,7 +198,7 @@ def main() -> None:
         speed, megabytes = rate(writer, batches, rows)
         once = small_answer(writer, small, small_columns)
         print(f"{name:12} {speed:10.0f} {megabytes:7.0f} {speed / peer:10.0f}   {once * 1e3:.3f} ms")
-    print("memory: peaks of Python's + Arrow's allocations while writing, in MB")
+    print("memory in MB: peak of Python's allocations + Arrow's at each chunk")
     for name, writer in writers.items():
         few, many = memory(writer, batches, rows // 10), memory(writer, batches, rows)
         print(

@@ -192,6 +192,26 @@ def test_a_file_without_permission_is_an_error_item(tmp_path: Path) -> None:
     assert outcome(source) == "unreadable"
 
 
+def test_folders_may_be_nested_deeper_than_the_stack_of_calls(tmp_path: Path) -> None:
+    here = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(1100):
+        os.mkdir("d", dir_fd=here)
+        below = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    with os.fdopen(os.open("a.hdr", os.O_WRONLY | os.O_CREAT, dir_fd=here), "wb") as file:
+        file.write(as_text())
+    os.close(here)
+    assert [outcome(s) for s in read_headers(tmp_path)] == ["ok"]
+
+
+def test_names_that_are_no_text_are_shown_all_the_same(tmp_path: Path) -> None:
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xfe.hdr")).write_bytes(as_text())
+    (source,) = read_headers(tmp_path)
+    assert source.name.encode()
+    assert [outcome(s) for s in read_headers("a\0b")] == ["not-found"]
+
+
 def test_what_does_not_exist_or_is_no_file_is_an_error_item(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     assert [outcome(s) for s in read_headers(tmp_path / "nowhere")] == ["not-found"]

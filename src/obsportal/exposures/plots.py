@@ -93,13 +93,12 @@ def svg(coverage: Coverage, unit: Unit, *, standalone: bool = False) -> str:
     scale = HALF / half
     band = coverage.band
     colours = Colours(*band) if band else None
-    strips = max(1, min(24, MAX_STRIPS // max(1, len(coverage.tracks))))
 
     def place(point: Point) -> str:
         return f"{CENTRE_X - point.u * scale:.1f} {CENTRE_Y - point.v * scale:.1f}"
 
     paths: dict[int | None, list[str]] = {}
-    for colour, corners in pieces(coverage.tracks, unit, colours, strips):
+    for colour, corners in pieces(coverage.tracks, unit, colours, _strip_count(coverage)):
         paths.setdefault(colour, []).append(
             "M" + "L".join(place(corner) for corner in corners) + ("Z" if len(corners) > 2 else "")
         )
@@ -117,7 +116,7 @@ def svg(coverage: Coverage, unit: Unit, *, standalone: bool = False) -> str:
     parts += _axes(half, scale, unit)
     drawn = "".join(
         f'<path d="{"".join(paths[colour])}" fill="{_colour(colour)}" stroke="{_colour(colour)}"/>'
-        for colour in sorted(paths, key=lambda c: -1 if c is None else c)
+        for colour in sorted(paths, key=_order)
     )
     width = 2.4 if len(coverage.tracks) <= 200 else 1.5
     group = f'stroke-width="{width}" stroke-linecap="round" stroke-linejoin="round"'
@@ -199,44 +198,64 @@ def figure(coverage: Coverage, unit: Unit, form: str) -> bytes:
     """The coverage as ``png`` or ``pdf``, drawn by matplotlib."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.cm import ScalarMappable
-    from matplotlib.collections import LineCollection, PolyCollection
     from matplotlib.colors import ListedColormap, LogNorm
     from matplotlib.figure import Figure
+    from matplotlib.patches import PathPatch
 
     half = extent(coverage, unit)
     band = coverage.band
     colours = Colours(*band) if band else None
-    strips = max(1, min(24, 4 * MAX_STRIPS // max(1, len(coverage.tracks))))
-    drawing = Figure(figsize=(7.0, 6.6), dpi=150, layout="constrained")
+    drawing = Figure(figsize=(7.0, 6.4), dpi=150)
     FigureCanvasAgg(drawing)
-    axes = drawing.add_subplot()
-    drawn = list(pieces(coverage.tracks, unit, colours, strips))
-    shades = [_colour(colour) for colour, _ in drawn]
-    for sign in (1, -1):
-        corners = [[(sign * p.u, sign * p.v) for p in points] for _, points in drawn]
-        if unit is Unit.METRES:
-            axes.add_collection(LineCollection(corners, colors=shades, linewidths=1.4, capstyle="round"))
-        else:
-            axes.add_collection(PolyCollection(corners, facecolors=shades, edgecolors=shades, linewidths=1.0))
+    axes = drawing.add_axes((0.12, 0.12, 0.72, 0.7875))
+    shapes = _shapes(pieces(coverage.tracks, unit, colours, _strip_count(coverage)))
+    for colour, path in shapes:
+        axes.add_patch(
+            PathPatch(path, facecolor=_colour(colour), edgecolor=_colour(colour), linewidth=1.2, capstyle="round")
+        )
     axes.set(xlim=(half, -half), ylim=(-half, half), aspect="equal")
     axes.set_xlabel(f"u ({unit.label}), east to the left")
     axes.set_ylabel(f"v ({unit.label}), north up")
     axes.set_title(_plain_title(coverage), fontsize=10, parse_math=False)
     axes.grid(color="#dfe4ea", linewidth=0.6)
     axes.set_axisbelow(True)
-    if not drawn:
+    if not shapes:
         axes.text(0, 0, nothing(coverage, unit), ha="center")
     elif colours and colours.high > colours.low:
         mapped = ScalarMappable(LogNorm(colours.low * 1e6, colours.high * 1e6), ListedColormap(COLOURS))
-        bar = drawing.colorbar(mapped, ax=axes, fraction=0.046, label="wavelength (µm)")
+        bar = drawing.colorbar(mapped, cax=drawing.add_axes((0.87, 0.12, 0.025, 0.7875)), label="wavelength (µm)")
         marks = [colours.low * 1e6, math.sqrt(colours.low * colours.high) * 1e6, colours.high * 1e6]
-        bar.ax.yaxis.set_minor_formatter("")
+        bar.ax.minorticks_off()
         bar.set_ticks(marks, labels=[f"{mark:.3g}" for mark in marks])
     if coverage.note:
-        drawing.supxlabel(coverage.note, fontsize=8, color="#5a6675")
+        drawing.text(0.98, 0.015, coverage.note, fontsize=8, color="#5a6675", ha="right", parse_math=False)
     stream = BytesIO()
     drawing.savefig(stream, format=form, metadata={"Creator": "obsportal"} if form == "pdf" else None)
     return stream.getvalue()
+
+
+def _shapes(drawn: Iterable[Piece]) -> list[tuple[int | None, Any]]:
+    """One compound matplotlib path for each colour, conjugates included."""
+    from matplotlib.path import Path
+
+    corners: dict[int | None, list[tuple[float, float]]] = {}
+    codes: dict[int | None, list[Any]] = {}
+    for colour, points in drawn:
+        closed = len(points) > 2
+        moves = [Path.MOVETO, *[Path.LINETO] * (len(points) - 1), *[Path.CLOSEPOLY] * closed]
+        for sign in (1, -1):
+            outline = [(sign * p.u, sign * p.v) for p in points]
+            corners.setdefault(colour, []).extend(outline + outline[:1] * closed)
+            codes.setdefault(colour, []).extend(moves)
+    return [(colour, Path(corners[colour], codes[colour])) for colour in sorted(corners, key=_order)]
+
+
+def _order(colour: int | None) -> int:
+    return -1 if colour is None else colour
+
+
+def _strip_count(coverage: Coverage) -> int:
+    return max(1, min(24, MAX_STRIPS // max(1, len(coverage.tracks))))
 
 
 def _plain_title(coverage: Coverage) -> str:

@@ -15,6 +15,10 @@ AUTHORITIES = {"VLTI": "eso.org", "CHARA": "chara.gsu.edu"}
 """Who gives the identifiers of an interferometer's exposures."""
 
 
+LARGEST_ID = 2**31 - 1
+"""The published columns are 32-bit; ESO's block and container numbers stay far below."""
+
+
 def columns(record: ExposureRecord) -> dict[str, Any]:
     """The column values of a record, without its foreign keys."""
     at = (
@@ -50,10 +54,10 @@ def columns(record: ExposureRecord) -> dict[str, Any]:
         "exp_wind_direction": record.wind_direction,
         "exp_iwv": record.iwv,
         "exp_airmass": record.airmass,
-        "obs_id": record.ob_id,
+        "obs_id": record.ob_id if record.ob_id is not None and record.ob_id <= LARGEST_ID else None,
         "obs_name": record.ob_name[:120],
         "obs_start": record.ob_start,
-        "obs_container_id": record.container_id,
+        "obs_container_id": record.container_id if record.container_id is not None and record.container_id <= LARGEST_ID else None,
         "obs_container_type": record.container_type[:10],
         "obs_type": record.obs_type.value,
         "obs_type_header": record.obs_type_header[:40],

@@ -12,7 +12,7 @@ from django.utils.http import urlencode
 
 from obsportal.exposures.angles import parse_position
 from obsportal.exposures.models import Exposure, Target
-from obsportal.exposures.targets import normalise
+from obsportal.exposures.sightings import normalise
 from obsportal.interferometry.facility import find_instrument
 
 if TYPE_CHECKING:

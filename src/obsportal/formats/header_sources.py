@@ -163,35 +163,29 @@ def read_stream(stream: IO[bytes], name: str) -> Iterator[HeaderSource]:
     yield from _read_top(io.BytesIO(data), name, None, len(data))
 
 
-def _read_path(path: Path) -> Iterator[HeaderSource]:
-    name = str(path)
-    try:
-        if path.is_dir():
-            children = sorted(p for p in path.iterdir() if not p.name.startswith("."))
-        elif not path.exists():
-            yield _failed(name, HeaderError("not-found", f"there is no file or folder {name}"))
-            return
-        elif not path.is_file():
-            yield _failed(name, HeaderError("unreadable", f"{name} is neither a file nor a folder"))
-            return
-        else:
-            children = None
-    except OSError as error:
-        yield _failed(name, HeaderError("unreadable", f"{name} cannot be read: {error.strerror or error}"))
-        return
-    if children is not None:
-        for child in children:
-            if child.is_dir() and child.is_symlink():
-                continue  # a link to a folder above would never end
-            yield from _read_path(child)
-        return
-    try:
-        with path.open("rb") as file:
-            status = path.stat()
-            mtime = datetime.fromtimestamp(status.st_mtime, UTC)
-            yield from _read_top(file, name, mtime, status.st_size)
-    except OSError as error:
-        yield _failed(name, HeaderError("unreadable", f"{name} cannot be read: {error.strerror or error}"))
+def _read_path(top: Path) -> Iterator[HeaderSource]:
+    """Every file at or below a path, depth first; a folder that cannot be listed is an error item."""
+    waiting = [top]
+    while waiting:
+        path = waiting.pop()
+        name = str(path).encode("utf-8", "replace").decode()
+        try:
+            if path.is_dir():
+                if path.is_symlink() and path != top:
+                    continue  # a link to a folder above would never end
+                children = sorted((p for p in path.iterdir() if not p.name.startswith(".")), reverse=True)
+                waiting.extend(children)
+            elif not path.exists():
+                yield _failed(name, HeaderError("not-found", f"there is no file or folder {name}"))
+            elif not path.is_file():
+                yield _failed(name, HeaderError("unreadable", f"{name} is neither a file nor a folder"))
+            else:
+                with path.open("rb") as file:
+                    status = path.stat()
+                    yield from _read_top(file, name, _unix_time(status.st_mtime), status.st_size)
+        except (OSError, ValueError) as error:
+            said = getattr(error, "strerror", None) or error
+            yield _failed(name, HeaderError("unreadable", f"{name} cannot be read: {said}"))
 
 
 def _read_top(file: IO[bytes], name: str, mtime: datetime | None, size: int) -> Iterator[HeaderSource]:

@@ -66,7 +66,8 @@ def small_binary2_rows(batch: pa.RecordBatch, columns: Sequence[Column]) -> byte
 
 def _values(array: pa.Array, column: Column) -> list[Any]:
     if column.datatype != "unicodeChar":
-        return array.to_pylist()
+        values: list[Any] = array.to_pylist()
+        return values
     try:
         texts = array.to_pylist()
     except UnicodeDecodeError:

@@ -36,15 +36,15 @@ def stamp(when: datetime | None) -> str:
 
 
 @register.filter
-def ra_text(ra_deg: float | None) -> str:
+def ra_text(ra_deg: float | None, decimals: int = 2) -> str:
     """Right ascension as hours, minutes and seconds."""
-    return DASH if ra_deg is None else angles.hms(ra_deg)
+    return DASH if ra_deg is None else angles.hms(ra_deg, decimals)
 
 
 @register.filter
-def dec_text(dec_deg: float | None) -> str:
+def dec_text(dec_deg: float | None, decimals: int = 1) -> str:
     """Declination as degrees, minutes and seconds."""
-    return DASH if dec_deg is None else angles.dms(dec_deg)
+    return DASH if dec_deg is None else angles.dms(dec_deg, decimals)
 
 
 @register.filter

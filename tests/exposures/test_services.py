@@ -1,0 +1,301 @@
+"""Ingest: idempotent, restartable, nothing lost, nothing half done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+import pytest
+from django.db import transaction
+
+from obsportal.accounts.access import Visibility
+from obsportal.accounts.models import User
+from obsportal.demo.generate import generate
+from obsportal.exposures import services
+from obsportal.exposures.digest import Digest, digest
+from obsportal.exposures.models import (
+    ContinuationFile,
+    Exposure,
+    HeaderVersion,
+    Override,
+    Provenance,
+    RefusedHeader,
+    TableVersion,
+    Target,
+)
+from obsportal.exposures.record import ExposureRecord, ObsType, Refusal, Sighting
+from obsportal.exposures.services import IngestOptions, OverrideError, ingest, last_modified, override
+from obsportal.formats.header_sources import HeaderSource
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(scope="module")
+def headers() -> dict[str, str]:
+    made = generate(120, 11, start=date(2012, 1, 1), end=date(2024, 1, 1))
+    return {header.name: header.text for header in made}
+
+
+def digests(headers: dict[str, str], *names: str) -> list[Digest]:
+    return [digest(HeaderSource(f"{name}.hdr", headers[name])) for name in names or headers]
+
+
+def snapshot() -> dict[str, list[tuple[object, ...]]]:
+    models = (Exposure, HeaderVersion, RefusedHeader, Target, Provenance)
+    return {
+        m.__name__: sorted(map(repr, m.objects.values_list(*[f.attname for f in m._meta.concrete_fields if f.attname != "last_seen"])))  # type: ignore[misc]
+        for m in models
+    }  # fmt: skip
+
+
+def record(exp_id: str = "TEST.1_1", **values: object) -> ExposureRecord:
+    base = ExposureRecord(
+        header_id=exp_id.rpartition("_")[0],
+        exp_id=exp_id,
+        instrument_name="GRAVITY",
+        interferometer_name="VLTI",
+        mjd_start=58875.1,
+        mjd_end=58875.11,
+        target=Sighting("HD 1", 10.0, -20.0),
+        pointing_ra=10.0,
+        pointing_dec=-20.0,
+    )
+    return replace(base, **values)  # type: ignore[arg-type]
+
+
+def digest_of(*records: ExposureRecord, text: str = "one") -> Digest:
+    from hashlib import sha256
+
+    from obsportal.exposures.digest import compress
+
+    raw = text.encode()
+    made = Digest(records[0].header_id, "test", sha256(raw).hexdigest(), len(raw), compress(raw))
+    made.take([replace(r) for r in records])
+    return made
+
+
+def test_every_kind_of_demonstration_header_is_written_or_refused(headers: dict[str, str]):
+    report = ingest(digests(headers))
+    assert report.read == len(headers)
+    assert report.added + report.refused + report.unchanged + report.updated == report.read
+    assert RefusedHeader.objects.count() == report.refused > 1
+    assert Exposure.objects.count() > 20
+
+
+def test_the_same_input_twice_gives_the_same_rows_once(headers: dict[str, str]):
+    ingest(digests(headers))
+    before, counter = snapshot(), last_modified()[0]
+    again = ingest(digests(headers))
+    assert (again.added, again.updated) == (0, 0)
+    assert snapshot() == before
+    assert last_modified()[0] == counter
+
+
+def test_the_order_of_arrival_does_not_matter_for_what_is_there(headers: dict[str, str]):
+    ingest(digests(headers))
+    first = {e.exp_id: (e.exp_mjd_start, e.time_counted) for e in Exposure.objects.all()}
+    Exposure.objects.all().delete()
+    ingest(reversed(digests(headers)))
+    assert {e.exp_id: (e.exp_mjd_start, e.time_counted) for e in Exposure.objects.all()} == first
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_kill_in_the_middle_leaves_whole_batches_and_a_rerun_completes(
+    headers: dict[str, str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(services, "BATCH", 10)
+    complete = digests(headers)
+
+    def dies() -> Iterator[Digest]:
+        yield from complete[:25]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ingest(dies())
+    written = HeaderVersion.objects.count()
+    assert 0 < written <= 20
+    ingest(complete)
+    after_rerun = snapshot()
+    for model in (Exposure, RefusedHeader, HeaderVersion, Target, Provenance):
+        model.objects.all().delete()
+    ingest(complete)
+    assert len(after_rerun["Exposure"]) == Exposure.objects.count()
+    assert len(after_rerun["HeaderVersion"]) == HeaderVersion.objects.count()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_failure_within_a_batch_writes_nothing_of_it(headers: dict[str, str], monkeypatch: pytest.MonkeyPatch):
+    def fails(*_: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(services, "_count_pairs_once", fails)
+    with pytest.raises(OSError, match="disk full"):
+        ingest(digests(headers))
+    assert not any(snapshot().values())
+    assert not TableVersion.objects.exists()
+
+
+def test_a_changed_header_updates_its_exposure_and_keeps_both_texts():
+    ingest([digest_of(record(), text="one")])
+    ingest([digest_of(record(program_id="0104.C-0567(A)"), text="two")])
+    exposure = Exposure.objects.get()
+    assert exposure.obs_program == "0104.C-0567(A)"
+    texts = [services.header_text(h) for h in HeaderVersion.objects.order_by("pk")]
+    assert texts == ["one", "two"]
+
+
+def test_an_old_version_arriving_again_does_not_undo_the_newer_one():
+    ingest([digest_of(record(), text="one")])
+    ingest([digest_of(record(program_id="X"), text="two")])
+    report = ingest([digest_of(record(), text="one")])
+    assert report.unchanged == 1
+    assert Exposure.objects.get().obs_program == "X"
+
+
+def test_a_raw_header_replaces_a_product_and_never_the_other_way():
+    ingest([digest_of(record(product_category="CALIBRATED"), text="product")])
+    ingest([digest_of(record(), text="raw")])
+    assert Exposure.objects.get().product_category == ""
+    ingest([digest_of(record(product_category="CALIBRATED"), text="product 2")])
+    assert Exposure.objects.get().product_category == ""
+
+
+def test_a_refusal_is_kept_once_and_goes_when_the_header_is_accepted(headers: dict[str, str]):
+    text = next(iter(headers.values()))
+    refused = Digest("H", "h.hdr", "ab", 3, b"", refusal=Refusal("H", "reduced-product", "PRO CATG is 'X'"))
+    for _ in range(2):
+        report = ingest([replace_text(refused, text)])
+        assert report.refusals == {"reduced-product": 1}
+    assert RefusedHeader.objects.count() == 1
+    accepted = digest_of(record("H_1"), text=text)
+    ingest([accepted])
+    assert RefusedHeader.objects.count() == 0
+
+
+def replace_text(made: Digest, text: str) -> Digest:
+    whole = digest_of(record("H_1"), text=text)
+    return replace(made, sha256=whole.sha256, size=whole.size, text_zstd=whole.text_zstd)
+
+
+def test_continuation_files_join_their_exposure_in_either_order():
+    first = digest_of(record("M_1", group_key="set", mjd_end=58875.11), text="first")
+    second = digest_of(record("N_1", group_key="set", group_index=2, mjd_end=58875.12), text="second")
+    for order in ([first, second], [second, first]):
+        Exposure.objects.all().delete()
+        ContinuationFile.objects.all().delete()
+        HeaderVersion.objects.all().delete()
+        for one in order:
+            ingest([one])
+        exposure = Exposure.objects.get()
+        assert (exposure.exp_id, exposure.exp_mjd_end) == ("M_1", 58875.12)
+        again = ingest(order)
+        assert (again.added, again.updated) == (0, 0)
+
+
+def test_the_time_of_a_pair_is_counted_once_and_by_the_only_one_that_is_there():
+    lm = digest_of(record("LM_1", pair_key="p", instrument_variant="MATISSE_LM"), text="lm")
+    n = digest_of(record("N_1", pair_key="p", instrument_variant="MATISSE_N", time_counted=False), text="n")
+    ingest([n])
+    assert Exposure.objects.get().time_counted is True
+    ingest([lm])
+    counted = dict(Exposure.objects.values_list("exp_id", "time_counted"))
+    assert counted == {"LM_1": True, "N_1": False}
+
+
+def test_targets_gather_by_name_and_by_place():
+    cases = [
+        ("HD_58647", 111.4837, -14.1788, 0),
+        ("hd 58647", 111.4837 + 50 / 3600, -14.1788, 0),  # same name within 1 arcmin
+        ("HD58647", 111.4837 + 0.05, -14.1788, 1),  # same name beyond: another star of that name
+        ("STD", 111.4837, -14.1788 + 1.5 / 3600, 0),  # another name within 2 arcsec
+        ("neighbour", 111.4837, -14.1788 + 5 / 3600, 2),
+    ]
+    ingest(
+        [
+            digest_of(record(f"T{i}_1", target=Sighting(name, ra, dec)), text=str(i))
+            for i, (name, ra, dec, _) in enumerate(cases)
+        ]
+    )
+    targets = list(Exposure.objects.order_by("exp_id").values_list("target_id", flat=True))
+    order = {pk: i for i, pk in enumerate(dict.fromkeys(targets))}
+    assert [order[pk] for pk in targets] == [expected for *_, expected in cases]
+    assert Target.objects.get(pk=targets[0]).ra == 111.4837
+
+
+def test_positions_that_are_missing_share_a_target_of_their_name():
+    ingest([digest_of(record(f"T{i}_1", target=Sighting("LAMP", None, None)), text=str(i)) for i in range(2)])
+    assert Target.objects.count() == 1
+
+
+def test_protected_headers_stay_protected():
+    ingest([digest_of(record())], IngestOptions(visibility=Visibility.PROTECTED))
+    assert Exposure.objects.visible_to(None).count() == 0
+    ingest([digest_of(record(program_id="X"), text="two")])
+    assert Exposure.objects.visible_to(None).count() == 0
+
+
+@pytest.fixture
+def curator(db: None) -> User:
+    return User.objects.create(username="curator", is_staff=True)
+
+
+def test_an_override_survives_a_new_header_and_keeps_what_the_header_said(curator: User):
+    ingest([digest_of(record(obs_type_header="SCIENCE"))])
+    override(Exposure.objects.get(), "obs_type", "calibrator", reason="in JSDC", author=curator)
+    ingest([digest_of(record(obs_type_header="SCIENCE", program_id="X"), text="two")])
+    exposure = Exposure.objects.get()
+    assert (exposure.obs_type, exposure.obs_type_header, exposure.obs_program) == ("calibrator", "SCIENCE", "X")
+
+
+def test_overrides_append_and_point_to_the_one_they_replace(curator: User):
+    ingest([digest_of(record())])
+    first = override(Exposure.objects.get(), "obs_type", "calibrator", reason="a", author=curator)
+    second = override(Exposure.objects.get(), "obs_type", "science", reason="b", author=curator)
+    assert second.parent == first
+    assert Override.objects.count() == 2
+    assert Exposure.objects.get().obs_type == ObsType.SCIENCE
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason", "word"),
+    [
+        ("exp_id", "x", "r", "cannot be overridden"),
+        ("obs_type", "star", "r", "science and calibrator"),
+        ("visibility", "none", "r", "public"),
+        ("technical", "yes", "r", "true and false"),
+        ("obs_type", "science", " ", "reason"),
+    ],
+)
+def test_an_impossible_override_says_what_is_allowed(
+    curator: User, name: str, value: object, reason: str, word: str
+):
+    ingest([digest_of(record())])
+    with pytest.raises(OverrideError, match=word):
+        override(Exposure.objects.get(), name, value, reason=reason, author=curator)
+    assert Override.objects.count() == 0
+
+
+def test_only_curators_override():
+    ingest([digest_of(record())])
+    someone = User.objects.create(username="someone")
+    with pytest.raises(PermissionError):
+        override(Exposure.objects.get(), "obs_type", "science", reason="r", author=someone)
+
+
+def test_values_no_database_can_hold_are_stored_as_missing():
+    ingest([digest_of(record(tau0=float("nan"), seeing=float("inf"), ob_name="a\x00b", ob_id=2**40))])
+    exposure = Exposure.objects.get()
+    assert (exposure.exp_tau0, exposure.exp_seeing, exposure.obs_name) == (None, None, "ab")
+    assert exposure.obs_id is None
+
+
+def test_the_change_counter_moves_with_its_rows():
+    assert last_modified() == (0, datetime(1970, 1, 1, tzinfo=UTC))
+    ingest([digest_of(record())])
+    counter, when = last_modified()
+    assert counter == 1
+    assert when.tzinfo is not None
+    with transaction.atomic():
+        services.bump("exposures")
+    assert last_modified()[0] == 2
