@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
-_MARKS = str.maketrans({"−": "-", "–": "-", "′": "m", "″": "s", "'": "m", '"': "s", "°": "d", ",": " ", ";": " "})
+_MARKS = str.maketrans(
+    {"−": "-", "–": "-", "′": "m", "″": "s", "'": "m", '"': "s", "°": "d", ",": " ", ";": " "}
+)
 _ANGLE = re.compile(
     r"(?P<sign>[+-]?)(?P<first>\d{1,3}(?:\.\d*)?)\s*(?P<unit>[hd:]?)"
     r"(?:\s*(?P<minutes>\d{1,2}(?:\.\d*)?)\s*[m:]?)?"
@@ -27,7 +29,9 @@ def parse_position(text: str) -> tuple[float, float] | None:
     if halves is None:
         return None
     ra, dec = _ANGLE.match(halves[0]), _ANGLE.match(halves[1])
-    if not ra or not dec or not ra["minutes"] or not dec["minutes"] or ra["sign"] == "-" or dec["unit"] == "h":
+    if not ra or not dec or not ra["minutes"] or not dec["minutes"]:
+        return None
+    if ra["sign"] == "-" or dec["unit"] == "h":
         return None
     hours, degrees = _value(ra), _value(dec)
     if hours is None or degrees is None:

@@ -72,22 +72,24 @@ def svg(rows: list[Bar]) -> str:
     bottom = top + step * len(rows)
     title = "Observed ranges of local sidereal time"
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="lst-plot" viewBox="0 0 {left + width + 20} {bottom + 46}"'
-        f' role="img" aria-label="{title}"><title>{title}</title>'
+        '<svg xmlns="http://www.w3.org/2000/svg" class="lst-plot" role="img"'
+        f' viewBox="0 0 {left + width + 20} {bottom + 46}" aria-label="{title}"><title>{title}</title>'
     ]
     for hour in range(0, 25, 2):
         x = left + width * hour / 24
         parts.append(f'<path class="plot-grid" d="M{x:.1f} {top}V{bottom}"/>')
         parts.append(f'<text x="{x:.1f}" y="{bottom + 17}" text-anchor="middle">{hour}</text>')
-    parts.append(f'<text x="{left + width / 2}" y="{bottom + 36}" text-anchor="middle">local sidereal time (h)</text>')
+    parts.append(
+        f'<text x="{left + width / 2}" y="{bottom + 36}" text-anchor="middle">local sidereal time (h)</text>'
+    )
     for k, bar in enumerate(rows):
         y = top + step * k
         parts.append(f'<text x="{left - 8}" y="{y + 14}" text-anchor="end">{escape(bar.label)}</text>')
         for start, end in bar.ranges:
             x, wide = left + width * start / 24, max(2.0, width * (end - start) / 24)
             parts.append(
-                f'<rect class="lst-bar" x="{x:.1f}" y="{y + 3}" width="{wide:.1f}" height="{step - 6}" rx="2">'
+                f'<rect class="lst-bar" x="{x:.1f}" y="{y + 3}" width="{wide:.1f}" height="{step - 6}">'
                 f"<title>{escape(bar.label)}: {escape(bar.words)}, {bar.exposures} exposures</title></rect>"
             )
-    parts.append(f'<rect class="plot-frame" x="{left}" y="{top}" width="{width}" height="{bottom - top}"/></svg>')
-    return "".join(parts)
+    parts.append(f'<rect class="plot-frame" x="{left}" y="{top}" width="{width}" height="{bottom - top}"/>')
+    return "".join([*parts, "</svg>"])

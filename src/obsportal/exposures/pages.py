@@ -9,7 +9,13 @@ from typing import Any
 
 from django.conf import settings
 from django.db.models import F
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, StreamingHttpResponse
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseRedirect,
+    StreamingHttpResponse,
+)
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
@@ -154,7 +160,8 @@ def _refusals_as(form: str, rows: Any) -> HttpResponseBase:
     columns = [ContractColumn(c, expressions.get(c.name, F(c.name))) for c in refusals.COLUMNS]
     fmt = FORMATS[form]
     statement = rows.values_list(*[c.expression for c in columns]).query.sql_with_params()
-    chunks = fmt.writer(stream.batches(statement, columns), [c.column for c in columns], params={"status": "OK"})
+    batches = stream.batches(statement, columns)
+    chunks = fmt.writer(batches, [c.column for c in columns], params={"status": "OK"})
     headers = {
         "Content-Type": fmt.media_type,
         "Content-Disposition": f'inline; filename="refused.{fmt.extension}"',

@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
+from django.utils.http import urlencode
 from django.views.decorators.http import require_safe
 
 from obsportal.exposures import answers, facts, listing, lst, plots, quick, related, services, uv
@@ -48,6 +49,11 @@ def drawing(coverage: uv.Coverage, unit: Unit, params: Mapping[str, str], uv_que
     }
 
 
+def as_data(form: str, params: Mapping[str, str]) -> HttpResponse:
+    """The same rows in a data format: where the search gives them."""
+    return HttpResponseRedirect(f"{reverse('search-data', args=[form])}?{urlencode(params)}")
+
+
 def _exposure(request: HttpRequest, exp_id: str) -> Exposure:
     rows = Exposure.objects.visible_to(request.user)
     return get_object_or_404(
@@ -70,9 +76,7 @@ def exposure_page(request: HttpRequest, exp_id: str) -> HttpResponseBase:
     if form == "json":
         return json_answer(_exposure_json(exposure))
     if form != "html":
-        request.GET = request.GET.copy()
-        request.GET["exp_id"] = exposure.exp_id
-        return answers.answer(request, form)
+        return as_data(form, {"exp_id": exposure.exp_id})
     coverage = uv.from_rows([uv.row_of(exposure)], exposure.exp_id)
     context = {
         "exposure": exposure,
@@ -161,13 +165,12 @@ def _place(
     try:
         form = wanted_form(params)
         unit = unit_of(params)
-        search = parse(own | {k: params[k] for k in ("page", "sort", "limit") if k in params}, page_size=PAGE_SIZE)
+        extent = {name: params[name] for name in ("page", "sort", "limit") if name in params}
+        search = parse(own | extent, page_size=PAGE_SIZE)
     except SearchError as error:
         return bad_request(request, error)
     if form not in {"html", "json"}:
-        request.GET = request.GET.copy()
-        request.GET.update(own)
-        return answers.answer(request, form)
+        return as_data(form, own | extent)
     rows = search.exposures(request.user)
     coverage = uv.coverage(search, request.user)
     observed = rows.order_by("-exp_mjd_start").values(*lst.COLUMNS)[:LST_ROWS]
@@ -178,7 +181,9 @@ def _place(
                 "about": about,
                 "exposures": coverage.found,
                 "exposures_url": reverse("search-data", args=["json"]) + listing.query(own),
-                "lst_hours": [{by: bar.label, "ranges": bar.ranges, "exposures": bar.exposures} for bar in ranges],
+                "lst_hours": [
+                    {by: bar.label, "ranges": bar.ranges, "exposures": bar.exposures} for bar in ranges
+                ],
                 "uv": coverage.as_dict(),
             }
         )

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from io import BytesIO
+from itertools import pairwise
 from typing import Any
 
 from django.utils.html import escape
@@ -64,11 +65,12 @@ def pieces(tracks: Iterable[Track], unit: Unit, colours: Colours | None, strips:
 
 
 def _strips(track: Track, colours: Colours, strips: int) -> Iterator[Piece]:
-    assert track.em_min and track.em_max
+    assert track.em_min
+    assert track.em_max
     spanned = colours.index(track.em_max) - colours.index(track.em_min) + 1
     count = max(1, min(strips, spanned * 2))
     edges = [1 / track.em_max + (1 / track.em_min - 1 / track.em_max) * k / count for k in range(count + 1)]
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in pairwise(edges):
         corners = (
             in_mega_lambda(track.start, 1 / low),
             in_mega_lambda(track.start, 1 / high),
@@ -104,7 +106,7 @@ def svg(coverage: Coverage, unit: Unit, *, standalone: bool = False) -> str:
         )
     count = len({t.exp_id for t in coverage.tracks})
     title = f"UV coverage in {unit.label}: {coverage.words}"
-    about = f"{len(coverage.tracks)} baseline tracks of {count} exposures, each with its conjugate. {coverage.note}"
+    about = f"{len(coverage.tracks)} tracks of {count} exposures, each with its conjugate. {coverage.note}"
     opening = (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="uv-plot" viewBox="0 0 {SIZE} {HEIGHT}" role="img"'
         f' aria-label="{escape(title)}"'
@@ -124,12 +126,12 @@ def svg(coverage: Coverage, unit: Unit, *, standalone: bool = False) -> str:
     parts.append(f'<g {group} transform="rotate(180 {CENTRE_X} {CENTRE_Y})">{drawn}</g>')
     parts += _labels(coverage, unit, place)
     if not paths:
-        parts.append(
-            f'<text x="{CENTRE_X}" y="{CENTRE_Y - 12}" text-anchor="middle">{escape(nothing(coverage, unit))}</text>'
-        )
+        words = escape(nothing(coverage, unit))
+        parts.append(f'<text x="{CENTRE_X}" y="{CENTRE_Y - 12}" text-anchor="middle">{words}</text>')
     parts += _colour_bar(colours) if colours and paths else []
     if coverage.note:
-        parts.append(f'<text class="plot-minor" x="{SIZE - 8}" y="{HEIGHT - 4}" text-anchor="end">{escape(coverage.note)}</text>')
+        place_of_note = f'x="{SIZE - 8}" y="{HEIGHT - 4}" text-anchor="end"'
+        parts.append(f'<text class="plot-minor" {place_of_note}>{escape(coverage.note)}</text>')
     parts.append("</svg>")
     return "".join(parts)
 
@@ -156,7 +158,10 @@ def _axes(half: float, scale: float, unit: Unit) -> Iterator[str]:
         yield f'<text x="{x:.1f}" y="{bottom + 17}" text-anchor="middle">{tick_label(value)}</text>'
         yield f'<text x="{left - 7}" y="{y + 4:.1f}" text-anchor="end">{tick_label(value)}</text>'
     yield f'<rect class="plot-frame" x="{left}" y="{top}" width="{2 * HALF}" height="{2 * HALF}"/>'
-    yield f'<text x="{CENTRE_X}" y="{bottom + 36}" text-anchor="middle">u ({unit.label}), east to the left</text>'
+    yield (
+        f'<text x="{CENTRE_X}" y="{bottom + 36}" text-anchor="middle">'
+        f"u ({unit.label}), east to the left</text>"
+    )
     yield (
         f'<text transform="translate(20 {CENTRE_Y}) rotate(-90)" text-anchor="middle">'
         f"v ({unit.label}), north up</text>"
@@ -174,8 +179,8 @@ def _labels(coverage: Coverage, unit: Unit, place: Any) -> Iterator[str]:
         anchor = "end" if point.u > 0 else "start"
         shift = -6 if point.u > 0 else 6
         yield (
-            f'<text class="plot-minor" x="{float(x) + shift:.1f}" y="{float(y) - 5:.1f}" text-anchor="{anchor}">'
-            f"{escape(track.baseline)}</text>"
+            f'<text class="plot-minor" x="{float(x) + shift:.1f}" y="{float(y) - 5:.1f}"'
+            f' text-anchor="{anchor}">{escape(track.baseline)}</text>'
         )
 
 
@@ -183,15 +188,16 @@ def _colour_bar(colours: Colours) -> Iterator[str]:
     left, top, width = CENTRE_X - HALF, HEIGHT - 52, 2 * HALF
     piece = width / len(COLOURS)
     for k, colour in enumerate(COLOURS):
-        yield f'<rect x="{left + k * piece:.1f}" y="{top}" width="{piece + 0.4:.1f}" height="9" fill="{colour}"/>'
+        x, wide = left + k * piece, piece + 0.4
+        yield f'<rect x="{x:.1f}" y="{top}" width="{wide:.1f}" height="9" fill="{colour}"/>'
     middle = math.sqrt(colours.low * colours.high)
-    for x, value, anchor in (
+    for place, value, anchor in (
         (left, colours.low, "start"),
         (CENTRE_X, middle, "middle"),
         (left + width, colours.high, "end"),
     ):
         text = f"{value * 1e6:.3g}" if anchor != "middle" else f"{value * 1e6:.3g} µm, wavelength"
-        yield f'<text x="{x}" y="{top + 24}" text-anchor="{anchor}">{text}</text>'
+        yield f'<text x="{place}" y="{top + 24}" text-anchor="{anchor}">{text}</text>'
 
 
 def figure(coverage: Coverage, unit: Unit, form: str) -> bytes:
@@ -210,9 +216,8 @@ def figure(coverage: Coverage, unit: Unit, form: str) -> bytes:
     axes = drawing.add_axes((0.12, 0.12, 0.72, 0.7875))
     shapes = _shapes(pieces(coverage.tracks, unit, colours, _strip_count(coverage)))
     for colour, path in shapes:
-        axes.add_patch(
-            PathPatch(path, facecolor=_colour(colour), edgecolor=_colour(colour), linewidth=1.2, capstyle="round")
-        )
+        shade = _colour(colour)
+        axes.add_artist(PathPatch(path, fc=shade, ec=shade, linewidth=1.2, capstyle="round"))
     axes.set(xlim=(half, -half), ylim=(-half, half), aspect="equal")
     axes.set_xlabel(f"u ({unit.label}), east to the left")
     axes.set_ylabel(f"v ({unit.label}), north up")
@@ -223,7 +228,8 @@ def figure(coverage: Coverage, unit: Unit, form: str) -> bytes:
         axes.text(0, 0, nothing(coverage, unit), ha="center")
     elif colours and colours.high > colours.low:
         mapped = ScalarMappable(LogNorm(colours.low * 1e6, colours.high * 1e6), ListedColormap(COLOURS))
-        bar = drawing.colorbar(mapped, cax=drawing.add_axes((0.87, 0.12, 0.025, 0.7875)), label="wavelength (µm)")
+        beside = drawing.add_axes((0.87, 0.12, 0.025, 0.7875))
+        bar = drawing.colorbar(mapped, cax=beside, label="wavelength (µm)")
         marks = [colours.low * 1e6, math.sqrt(colours.low * colours.high) * 1e6, colours.high * 1e6]
         bar.ax.minorticks_off()
         bar.set_ticks(marks, labels=[f"{mark:.3g}" for mark in marks])

@@ -30,9 +30,10 @@ def siblings(exposure: Exposure, actor: Actor) -> list[tuple[str, Exposure]]:
     if exposure.pair_key:
         same |= Q(pair_key=exposure.pair_key)
     rows = Exposure.objects.visible_to(actor).filter(same).exclude(pk=exposure.pk).order_by("exp_id")
+    shown = rows.only("exp_id", "exp_header_id", "instrument_name", "instrument_variant", "instrument_mode")
     return [
         ("same header" if row.exp_header_id == exposure.exp_header_id else "same shutter opening", row)
-        for row in rows.only("exp_id", "exp_header_id", "instrument_name", "instrument_variant", "instrument_mode")[:20]
+        for row in shown[:20]
     ]
 
 
@@ -98,7 +99,8 @@ def simbad(target: Target) -> list[Link]:
 
 def simbad_position(ra: float, dec: float, radius_arcsec: float = 10) -> Link:
     """Simbad around a position in degrees."""
-    query = urlencode({"Coord": f"{ra:.6f} {dec:+.6f}", "Radius": f"{radius_arcsec:g}", "Radius.unit": "arcsec"})
+    place = {"Coord": f"{ra:.6f} {dec:+.6f}", "Radius": f"{radius_arcsec:g}", "Radius.unit": "arcsec"}
+    query = urlencode(place)
     return Link(f"https://simbad.cds.unistra.fr/simbad/sim-coo?{query}", "Simbad, by position")
 
 
@@ -114,5 +116,10 @@ def target_dict(target: Target | None) -> dict[str, Any] | None:
     """A target for JSON: degrees, J2000."""
     if target is None:
         return None
-    return {"target_id": target.pk, "target_name": target.name, "target_ra": target.ra, "target_dec": target.dec,
-            "url": reverse("target", args=[target.pk])}
+    return {
+        "target_id": target.pk,
+        "target_name": target.name,
+        "target_ra": target.ra,
+        "target_dec": target.dec,
+        "url": reverse("target", args=[target.pk]),
+    }

@@ -107,7 +107,8 @@ def _connections() -> dict[str, Any]:
     pool = getattr(connection, "pool", None)
     if pool is not None:
         return {"kind": "pool", **pool.get_stats()}
-    found: dict[str, Any] = {"kind": "one per thread", "max_age_s": settings.DATABASES["default"]["CONN_MAX_AGE"]}
+    kept = settings.DATABASES["default"]["CONN_MAX_AGE"]
+    found: dict[str, Any] = {"kind": "one per thread", "max_age_s": kept}
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
@@ -146,7 +147,7 @@ def health(request: HttpRequest) -> HttpResponse:
     status = 200 if found["status"] == "ok" else 503
     context = {"health": found, "site_name": settings.OBSPORTAL_SITE_NAME, "version": __version__}
     reached = None if found["reason"] else request
-    response = render(reached, "health.html", context, status=status)  # type: ignore[arg-type]
+    response = render(reached, "health.html", context, status=status)
     response["Vary"] = "Accept, Cookie"
     return response
 
