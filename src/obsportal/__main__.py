@@ -1,0 +1,5 @@
+"""``python -m obsportal`` is the ``obsportal`` command."""
+
+from obsportal.cli import main
+
+main()
