@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 LOUD = "NOT TESTED HERE: "
-DATABASE_FIXTURES = frozenset(
-    {"db", "transactional_db", "django_db_setup", "django_db_blocker", "live_server", "admin_client"}
-)
+DATABASE_FIXTURES = frozenset({"db", "transactional_db", "live_server", "admin_client", "databases"})
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM_ARGUMENTS = (
     "--headless",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from itertools import pairwise
 from typing import Any
 from xml.etree import ElementTree
 
@@ -56,14 +57,15 @@ def test_many_nights_are_shown_by_instrument():
 
 
 def test_rows_without_a_time_or_a_known_site_are_left_out():
-    assert lst.bars([row(58857.1, interferometer_name="ELSEWHERE"), {**row(1.0), "exp_mjd_start": None}])[0] == []
+    elsewhere = row(58857.1, interferometer_name="ELSEWHERE")
+    assert lst.bars([elsewhere, {**row(1.0), "exp_mjd_start": None}])[0] == []
 
 
 @given(st.lists(st.tuples(st.floats(0, 23.99), st.floats(0, 24)), max_size=20))
 def test_joined_ranges_are_ordered_and_within_the_day(ranges: list[tuple[float, float]]):
     found = lst.joined((start, start + length) for start, length in ranges)
     assert all(0 <= start <= end <= 24 for start, end in found)
-    assert all(first[1] < second[0] for first, second in zip(found, found[1:], strict=False))
+    assert all(first[1] < second[0] for first, second in pairwise(found))
 
 
 def test_the_drawing_is_well_formed_and_escapes_labels():

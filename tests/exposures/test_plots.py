@@ -106,10 +106,12 @@ def test_matplotlib_draws_files_whatever_the_words(form: str, magic: bytes, coun
     assert plots.figure(coverage(count), Unit.MEGA_LAMBDA, form).startswith(magic)
 
 
-@pytest.mark.parametrize(("extent", "step"), [(1, 0.5), (3, 1), (41, 20), (90, 50), (130, 50), (330, 100), (0, 1)])
+@pytest.mark.parametrize(
+    ("extent", "step"), [(1, 0.5), (3, 1), (41, 20), (90, 50), (130, 50), (330, 100), (0, 1)]
+)
 def test_ticks_are_round_numbers(extent: float, step: float):
-    assert nice_step(extent, 3) == pytest.approx(step)
-    assert 0 in ticks(extent, 3) or extent == 0
+    assert nice_step(extent) == pytest.approx(step)
+    assert 0 in ticks(extent) or extent == 0
     assert tick_label(-50.0) == "−50"
 
 

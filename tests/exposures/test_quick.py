@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from portal import make_exposure
 
 from obsportal.accounts.access import Visibility
 from obsportal.exposures import quick
+from portal import make_exposure
 
 pytestmark = pytest.mark.django_db
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
         ("hd_58647", {"target_name": "hd_58647"}),
         ("nowhere", {"target_name": "nowhere"}),
         ("134.872 -43.767", {"ra": "134.872", "dec": "-43.767", "radius": "60"}),
-        ("08 59 29.37 −43 46 01.8", {"ra": "134.8724", "dec": "-43.76717", "radius": "60"}),
+        ("08 59 29.37 −43 46 01.8", {"ra": "134.872375", "dec": "-43.767167", "radius": "60"}),
         ("0103.C-0347", {"program_id": "0103.C-0347"}),
         ("0103.c-0347(b)", {"program_id": "0103.C-0347(B)"}),
         ("105.20FU.002", {"program_id": "105.20FU.002"}),

@@ -6,12 +6,12 @@ import json
 from typing import Any
 
 import pytest
-from portal import make_exposure
 
 from obsportal.exposures import uv
 from obsportal.exposures.baseline_text import baselines_to_text
 from obsportal.exposures.criteria import SearchError
 from obsportal.exposures.record import Baseline
+from portal import make_exposure
 
 
 def row(text: str, **values: Any) -> dict[str, Any]:

@@ -151,7 +151,7 @@ def _colour(index: int | None) -> str:
 
 def _axes(half: float, scale: float, unit: Unit) -> Iterator[str]:
     left, right, top, bottom = CENTRE_X - HALF, CENTRE_X + HALF, CENTRE_Y - HALF, CENTRE_Y + HALF
-    for value in ticks(half, 3):
+    for value in ticks(half):
         x, y = CENTRE_X - value * scale, CENTRE_Y - value * scale
         kind = "plot-axis" if value == 0 else "plot-grid"
         yield f'<path class="{kind}" d="M{x:.1f} {top}V{bottom}M{left} {y:.1f}H{right}"/>'

@@ -93,6 +93,8 @@ def _schema_state() -> tuple[bool, str]:
     waiting = schema.pending()
     if not waiting:
         return True, f"current ({schema.current()}), {Exposure.objects.count()} exposures"
+    if not schema.current():
+        return True, "a new portal: the first command that needs the records makes it"
     return False, f"{len(waiting)} changes wait: any other obsportal command applies them"
 
 

@@ -186,7 +186,8 @@ def _insert(cursor: Any, model: type[models.Model], connection: BaseDatabaseWrap
 
 def _copy_in(cursor: Any, model: type[models.Model], connection: BaseDatabaseWrapper, rows: Rows) -> None:
     table = connection.ops.quote_name(model._meta.db_table)
-    with cursor.copy(f"COPY {table} ({_columns(model, connection)}) FROM STDIN") as copy_in:
+    statement = f"COPY {table} ({_columns(model, connection)}) FROM STDIN"
+    with connection.wrap_database_errors, cursor.copy(statement) as copy_in:
         for row in rows:
             copy_in.write_row(row)
 

@@ -6,6 +6,10 @@ import os
 import socket
 
 
+THREADS = 4
+"""Per process: enough to wait for the database and for slow clients side by side."""
+
+
 class AddressTaken(OSError):
     """The address cannot be listened on; the message says why and what to do."""
 
@@ -25,15 +29,14 @@ def run(host: str, port: int, workers: int) -> None:
         port=port,
         interface=Interfaces.WSGI,
         workers=workers,
-        blocking_threads=8,
+        blocking_threads=THREADS,
         blocking_threads_idle_timeout=600,
         backpressure=64,
         http=HTTPModes.http1,
         http1_settings=HTTP1Settings(),
         websockets=False,
         respawn_failed_workers=True,
-        log_level=LogLevels.warning,
-        process_name="obsportal",
+        log_level=LogLevels.error,
     ).serve()
 
 

@@ -37,10 +37,11 @@
   });
 
   document.addEventListener("htmx:configRequest", (event) => {
-    const values = event.detail.parameters;
-    for (const name of Object.keys(values)) {
-      if (values[name] === "") delete values[name];
-      else if (Array.isArray(values[name])) values[name] = values[name].filter((value) => value !== "").join(",");
+    const data = event.detail.formData;
+    for (const name of new Set(data.keys())) {
+      const values = data.getAll(name).filter((value) => value !== "");
+      data.delete(name);
+      if (values.length) data.append(name, values.join(","));
     }
   });
 
