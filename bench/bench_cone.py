@@ -24,7 +24,9 @@ def main() -> None:
     from obsportal.exposures.models import Exposure
 
     rng = random.Random(1)
-    every = list(Exposure.objects.exclude(pointing_ra=None).values_list("pointing_ra", "pointing_dec").distinct())
+    every = list(
+        Exposure.objects.exclude(pointing_ra=None).values_list("pointing_ra", "pointing_dec").distinct()
+    )
     places = rng.sample(every, min(1000, len(every)))
     questions = [
         {"ra": repr(ra), "dec": repr(dec), "radius": "30.0", "all_fields": "false"} for ra, dec in places
@@ -65,10 +67,19 @@ def plainly(ra: float, dec: float) -> int:
     near = Exposure.objects.filter(pointing_dec__range=(dec - 0.01, dec + 0.01)).select_related("target")
     exposures = [e for e in near if e.pointing_ra is not None]
     if exposures:
-        sky = SkyCoord([e.pointing_ra for e in exposures] * u.deg, [e.pointing_dec for e in exposures] * u.deg)
+        sky = SkyCoord(
+            [e.pointing_ra for e in exposures] * u.deg, [e.pointing_dec for e in exposures] * u.deg
+        )
         inside = sky.separation(SkyCoord(ra, dec, unit="deg")).arcsec <= 30
         exposures = [e for e, take in zip(exposures, inside, strict=True) if take]
-    names = ("exp_id", "exp_mjd_start", "exp_mjd_end", "exp_projected_baselines", "instrument_name", "obs_type")
+    names = (
+        "exp_id",
+        "exp_mjd_start",
+        "exp_mjd_end",
+        "exp_projected_baselines",
+        "instrument_name",
+        "obs_type",
+    )
     table = Table({n: [getattr(e, n) for e in exposures] or [""] for n in names})
     out = io.BytesIO()
     table.write(out, format="votable")

@@ -52,7 +52,9 @@ def stream(address: tuple[str, int]) -> tuple[float, float, int]:
 def server_pid() -> int:
     """The worker process of the benchmarked server: the one with the largest memory."""
     listing = subprocess.run(["ps", "-eo", "pid,rss,args"], capture_output=True, text=True, check=True).stdout
-    mine = [line.split(None, 2) for line in listing.splitlines() if "obsportal" in line and "bench" not in line]
+    mine = [
+        line.split(None, 2) for line in listing.splitlines() if "obsportal" in line and "bench" not in line
+    ]
     return int(max(mine, key=lambda fields: int(fields[1]))[0])
 
 
@@ -87,7 +89,11 @@ def tenfold() -> None:
     peaks = []
     for times in ("1", "10"):
         done = subprocess.run(
-            [portal.sys.executable, "-c", code, times], env=os.environ, capture_output=True, text=True, check=True
+            [portal.sys.executable, "-c", code, times],
+            env=os.environ,
+            capture_output=True,
+            text=True,
+            check=True,
         )
         peaks.append(float(done.stdout.split()[1]))
     print(f"peak memory:       {peaks[0]:10.0f} MB for 60,000 rows, {peaks[1]:.0f} MB for ten times as many")

@@ -44,7 +44,9 @@ def main() -> None:
     search._whole_cube.cache_clear()
     cold = portal.median_ms(lambda: client.get("/search"), 1)
     print(f"{cold:8.1f} ms   the first page after the table changed")
-    print(f"worst of {len(CASES)}: {worst:.1f} ms at {Exposure.objects.count()} exposures   (goal: under 150)")
+    print(
+        f"worst of {len(CASES)}: {worst:.1f} ms at {Exposure.objects.count()} exposures   (goal: under 150)"
+    )
 
 
 if __name__ == "__main__":

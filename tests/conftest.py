@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 if TYPE_CHECKING:
@@ -27,6 +28,10 @@ CHROMIUM_ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
+
+# Time limits say how busy a machine is, not whether the code is right. CI tries the same cases each time.
+hypothesis.settings.register_profile("obsportal", deadline=None, derandomize=bool(os.environ.get("CI")))
+hypothesis.settings.load_profile("obsportal")
 
 
 @pytest.fixture(scope="session")

@@ -61,14 +61,18 @@ def test_a_zip_and_standard_input_are_as_good_as_a_folder(tmp_path: Path, header
         for path in headers.iterdir():
             packed.write(path, path.name)
     as_zip = json.loads(run(tmp_path / "a", "ingest", "headers", "--json", str(archive)).stdout)
-    piped = json.loads(run(tmp_path / "b", "ingest", "headers", "--json", "-", stdin=archive.read_bytes()).stdout)
+    piped = json.loads(
+        run(tmp_path / "b", "ingest", "headers", "--json", "-", stdin=archive.read_bytes()).stdout
+    )
     assert as_zip["added"] == piped["added"] > 40
 
 
 def test_what_is_refused_is_listed_and_the_exit_code_says_so(tmp_path: Path):
     (tmp_path / "empty.fits").touch()
     (tmp_path / "text.hdr").write_text("not a header")
-    done = run(tmp_path / "data", "ingest", "headers", str(tmp_path / "empty.fits"), str(tmp_path / "text.hdr"))
+    done = run(
+        tmp_path / "data", "ingest", "headers", str(tmp_path / "empty.fits"), str(tmp_path / "text.hdr")
+    )
     assert done.returncode == 1
     assert "2 refused" in done.stdout
     assert "empty.fits" in done.stderr
@@ -158,7 +162,9 @@ def test_serve_answers_aspro2_and_stops_when_told(tmp_path: Path):
         port = probe.getsockname()[1]
     environment = os.environ | {"OBSPORTAL_DATA": str(tmp_path), "OBSPORTAL_DATABASE_URL": ""}
     server = subprocess.Popen(
-        [sys.executable, "-m", "obsportal", "serve", "--port", str(port)], env=environment, stderr=subprocess.PIPE
+        [sys.executable, "-m", "obsportal", "serve", "--port", str(port)],
+        env=environment,
+        stderr=subprocess.PIPE,
     )
     try:
         for _ in range(150):

@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 
 from obsportal import __version__
@@ -92,7 +99,9 @@ def version() -> None:
 @app.command()
 def demo(
     exposures: Annotated[int, typer.Option(min=1, max=5_000_000, help="About how many exposures.")] = 20_000,
-    serve_after: Annotated[bool, typer.Option("--serve/--no-serve", help="Serve the portal afterwards.")] = True,
+    serve_after: Annotated[
+        bool, typer.Option("--serve/--no-serve", help="Serve the portal afterwards.")
+    ] = True,
     port: PortOption = 6543,
     seed: Annotated[int, typer.Option(help="The same seed gives the same archive.")] = 20260101,
     as_json: JsonOption = False,
@@ -103,12 +112,12 @@ def demo(
     records is refused.
     """
     setup()
-    from obsportal.demo.load import DemoRefused, load
+    from obsportal.demo.load import DemoRefusedError, load
 
     try:
         with progress_bar("Generating exposures", exposures) as show:
             result = load(exposures, seed, lambda report: show(report.added))
-    except DemoRefused as error:
+    except DemoRefusedError as error:
         fail(str(error))
     if as_json:
         out.print_json(json.dumps(result.as_dict()))
@@ -133,13 +142,15 @@ def run_server(host: str, port: int, workers: int) -> None:
     """Run the web server until interrupted."""
     from django.conf import settings
 
-    from obsportal.site.server import AddressTaken, run
+    from obsportal.site.server import AddressTakenError, run
 
     url = f"http://{'127.0.0.1' if host in {'0.0.0.0', '::'} else host}:{port}"  # noqa: S104
-    err.print(f"[bold]{settings.OBSPORTAL_SITE_NAME}[/bold] answers at {url} (Ctrl-C stops it)", highlight=False)
+    err.print(
+        f"[bold]{settings.OBSPORTAL_SITE_NAME}[/bold] answers at {url} (Ctrl-C stops it)", highlight=False
+    )
     try:
         run(host, port, workers)
-    except AddressTaken as error:
+    except AddressTakenError as error:
         fail(str(error))
 
 
@@ -156,7 +167,9 @@ def worker(
 
 @ingest_app.command("headers")
 def ingest_headers(
-    paths: Annotated[list[str], typer.Argument(help="Files, folders, zip or tar archives; - is standard input.")],
+    paths: Annotated[
+        list[str], typer.Argument(help="Files, folders, zip or tar archives; - is standard input.")
+    ],
     include_products: Annotated[
         bool, typer.Option("--include-products", help="Take headers of reduced products (PRO CATG) too.")
     ] = False,
@@ -202,11 +215,11 @@ def ingest_chara_log(
     if file != "-" and not Path(file).is_file():
         fail(f"{file}: no such file")
     setup()
-    from obsportal.exposures.intake import LogRefused, ingest_chara_log
+    from obsportal.exposures.intake import LogRefusedError, ingest_chara_log
 
     try:
         report = ingest_chara_log(sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes(), file)
-    except LogRefused as error:
+    except LogRefusedError as error:
         fail(f"{file}: {error}")
     _finish(report, as_json)
 
@@ -222,7 +235,12 @@ def _finish(report: IngestReport, as_json: bool) -> None:
             highlight=False,
         )
         for refusal in report.refused_items[:200]:
-            err.print(f"refused {refusal.header_id}: {refusal.reason} [{refusal.code}]", markup=False, highlight=False, soft_wrap=True)
+            err.print(
+                f"refused {refusal.header_id}: {refusal.reason} [{refusal.code}]",
+                markup=False,
+                highlight=False,
+                soft_wrap=True,
+            )
         if report.refused > 200:
             err.print(f"... and {report.refused - 200} more: obsportal stats --refused", highlight=False)
     if report.refused:
@@ -305,7 +323,8 @@ def backup(
 ) -> None:
     """Write records, header texts and files to one archive, consistent while serving."""
     setup()
-    from obsportal.site.backup import BackupError, backup as write
+    from obsportal.site.backup import BackupError
+    from obsportal.site.backup import backup as write
 
     try:
         report = write(file)
@@ -322,7 +341,8 @@ def restore(
 ) -> None:
     """Bring an archive back. A portal that holds records is replaced only with --force."""
     setup(migrate=False)
-    from obsportal.site.backup import BackupError, restore as read
+    from obsportal.site.backup import BackupError
+    from obsportal.site.backup import restore as read
 
     try:
         report = read(file, force=force)

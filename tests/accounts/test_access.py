@@ -55,7 +55,9 @@ def routes(patterns: list[URLPattern | URLResolver], inside: str = "") -> Iterat
 
 
 def test_every_route_is_listed_with_a_decision():
-    found = {name: path for name, path in routes(get_resolver().url_patterns) if not path.startswith("admin/")}
+    found = {
+        name: path for name, path in routes(get_resolver().url_patterns) if not path.startswith("admin/")
+    }
     unknown = {name: path for name, path in found.items() if name not in ROUTES}
     assert unknown == {}, "decide who may use these routes, then list them here"
 

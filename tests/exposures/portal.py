@@ -8,9 +8,9 @@ from typing import Any
 
 from obsportal.exposures.models import Exposure, Target
 from obsportal.exposures.projection import program_root
+from obsportal.exposures.record import Sighting
 from obsportal.exposures.sightings import normalise, place
 from obsportal.exposures.targets import assign
-from obsportal.exposures.record import Sighting
 
 _numbers = count(1)
 
@@ -20,7 +20,9 @@ BASELINES = (
 )
 
 
-def make_target(name: str = "HD 58647", ra: float | None = 111.483684, dec: float | None = -14.17878) -> Target:
+def make_target(
+    name: str = "HD 58647", ra: float | None = 111.483684, dec: float | None = -14.17878
+) -> Target:
     """The target of a name and place, found or made as ingest does."""
     return Target.objects.get(pk=assign(Sighting(name, ra, dec)))
 

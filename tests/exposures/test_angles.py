@@ -32,7 +32,18 @@ def test_a_position_is_read_in_degrees_and_sexagesimal(text: str, ra: float, dec
 
 @pytest.mark.parametrize(
     "text",
-    ["", "HD 58647", "1", "5 6 7", "361 0", "10 91", "-5 10", "25 00 00 +10 00 00", "08 61 00 +1 0 0", "0103.C-0347"],
+    [
+        "",
+        "HD 58647",
+        "1",
+        "5 6 7",
+        "361 0",
+        "10 91",
+        "-5 10",
+        "25 00 00 +10 00 00",
+        "08 61 00 +1 0 0",
+        "0103.C-0347",
+    ],
 )
 def test_what_is_no_position_is_not_taken_for_one(text: str):
     assert parse_position(text) is None

@@ -8,10 +8,10 @@ import json
 
 import pytest
 from django.test import Client
-from portal import make_exposure
 
 from obsportal.exposures import bulk, contract, search, stream
 from obsportal.exposures.models import Exposure
+from portal import make_exposure
 
 MANY = stream.SMALL + 700
 
@@ -101,7 +101,9 @@ def test_an_unknown_format_is_not_found(client: Client):
 
 def fill(number: int) -> None:
     model = make_exposure()
-    first = {f.attname: getattr(model, f.attname) for f in Exposure._meta.concrete_fields if f.attname != "id"}
+    first = {
+        f.attname: getattr(model, f.attname) for f in Exposure._meta.concrete_fields if f.attname != "id"
+    }
     bulk.insert(
         Exposure,
         [
@@ -123,7 +125,9 @@ def test_a_large_answer_is_streamed_and_equal_to_the_rows(client: Client):
     response = client.get("/search.csv")
     assert response.streaming
     rows = list(csv.DictReader(io.StringIO(b"".join(response.streaming_content).decode())))
-    expected = Exposure.objects.order_by("exp_mjd_start", "pk").values_list("exp_id", "obs_id", "exp_mjd_start")
+    expected = Exposure.objects.order_by("exp_mjd_start", "pk").values_list(
+        "exp_id", "obs_id", "exp_mjd_start"
+    )
     assert [(r["exp_id"], r["obs_id"], float(r["exp_mjd_start"])) for r in rows] == [
         (exp_id, "" if obs_id is None else str(obs_id), start) for exp_id, obs_id, start in expected
     ]

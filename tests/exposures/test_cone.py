@@ -8,10 +8,10 @@ from astropy import units as u
 from astropy.coordinates import SkyCoord
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from portal import make_exposure, make_target
 
 from obsportal.exposures import search
 from obsportal.exposures.models import Exposure
+from portal import make_exposure, make_target
 
 pytestmark = pytest.mark.django_db
 

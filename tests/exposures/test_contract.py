@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 from django.test import Client
+
 from portal import make_exposure
 
 pytestmark = pytest.mark.django_db
@@ -20,9 +21,7 @@ ASPRO = {"ra": "111.483684", "dec": "-14.17878", "radius": "30.0", "all_fields":
 def rows_of(body: bytes) -> list[dict[str, str | None]]:
     root = ElementTree.fromstring(body)
     names = [field.get("name") for field in root.iter(f"{NS}FIELD")]
-    return [
-        dict(zip(names, (cell.text for cell in row), strict=True)) for row in root.iter(f"{NS}TR")
-    ]
+    return [dict(zip(names, (cell.text for cell in row), strict=True)) for row in root.iter(f"{NS}TR")]
 
 
 def fields_of(path: Path) -> list[tuple[str | None, ...]]:
@@ -33,7 +32,9 @@ def fields_of(path: Path) -> list[tuple[str | None, ...]]:
     ]
 
 
-def test_the_full_answer_begins_with_the_fields_of_the_real_one(client: Client, shared_data: Path, tmp_path: Path):
+def test_the_full_answer_begins_with_the_fields_of_the_real_one(
+    client: Client, shared_data: Path, tmp_path: Path
+):
     make_exposure()
     ours = tmp_path / "ours.xml"
     ours.write_bytes(client.get("/search.votable").content)
@@ -43,7 +44,9 @@ def test_the_full_answer_begins_with_the_fields_of_the_real_one(client: Client, 
     assert added == ["interferometer_version", "interferometer_pops", "interferometer_channels"]
 
 
-def test_the_reduced_answer_has_the_fields_of_the_real_reduced_one(client: Client, shared_data: Path, tmp_path: Path):
+def test_the_reduced_answer_has_the_fields_of_the_real_reduced_one(
+    client: Client, shared_data: Path, tmp_path: Path
+):
     make_exposure()
     ours = tmp_path / "ours.xml"
     ours.write_bytes(client.post("/search.votable", ASPRO).content)
@@ -61,8 +64,12 @@ def test_the_document_has_the_structure_of_the_real_one(client: Client, shared_d
     assert opening
     assert opening[0] in ours
     assert ours.index('name="status"') < ours.index('name="last_mod_date"') < ours.index("<TABLE>")
-    shape = [e.tag for e in ElementTree.fromstring(real).iter() if e.tag.split("}")[1] not in {"FIELD", "TR", "TD"}]
-    mine = [e.tag for e in ElementTree.fromstring(ours).iter() if e.tag.split("}")[1] not in {"FIELD", "TR", "TD"}]
+    shape = [
+        e.tag for e in ElementTree.fromstring(real).iter() if e.tag.split("}")[1] not in {"FIELD", "TR", "TD"}
+    ]
+    mine = [
+        e.tag for e in ElementTree.fromstring(ours).iter() if e.tag.split("}")[1] not in {"FIELD", "TR", "TD"}
+    ]
     assert mine == shape
 
 
@@ -118,9 +125,9 @@ def test_missing_weather_is_nan_and_missing_text_is_empty(client: Client):
 
 
 def test_rows_with_errors_are_included_unless_excluded(client: Client):
-    make_exposure(exp_validation_level=0, exp_validation_log='["Missing \'EXPTIME\'"]')
+    make_exposure(exp_validation_level=0, exp_validation_log="[\"Missing 'EXPTIME'\"]")
     (row,) = rows_of(client.get("/search.votable").content)
-    assert (row["exp_validation_level"], row["exp_validation_log"]) == ("0", '["Missing \'EXPTIME\'"]')
+    assert (row["exp_validation_level"], row["exp_validation_log"]) == ("0", "[\"Missing 'EXPTIME'\"]")
     assert rows_of(client.get("/search.votable?valid=true").content) == []
 
 

@@ -6,10 +6,10 @@ import pytest
 from django.test import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from portal import make_exposure
 
 from obsportal.exposures import search
 from obsportal.exposures.criteria import PARAMETERS, SearchError
+from portal import make_exposure
 
 pytestmark = pytest.mark.django_db
 
@@ -142,7 +142,9 @@ def test_sql_and_html_in_a_parameter_harm_nothing(client: Client, name: str, tex
     assert ids() != []
 
 
-names = st.sampled_from([p.name for p in PARAMETERS] + ["ra", "dec", "radius", "page", "limit", "sort", "all_fields"])
+names = st.sampled_from(
+    [p.name for p in PARAMETERS] + ["ra", "dec", "radius", "page", "limit", "sort", "all_fields"]
+)
 values = st.one_of(
     st.text(max_size=40), st.floats().map(repr), st.integers().map(str), st.datetimes().map(str)
 )

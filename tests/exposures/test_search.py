@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
-from portal import make_exposure
 
 from obsportal.accounts.access import Visibility
 from obsportal.accounts.models import User
 from obsportal.exposures import search
 from obsportal.exposures.models import Exposure, Target
 from obsportal.exposures.services import bump
+from portal import make_exposure
 
 pytestmark = pytest.mark.django_db
 
@@ -25,7 +25,9 @@ def counts(**params: str) -> tuple[int, dict[str, dict[object, int]]]:
 def mixed(db: None) -> None:
     make_exposure()
     make_exposure(instrument_mode="LOW-SPLIT", obs_type="calibrator")
-    make_exposure(instrument_name="PIONIER", instrument_mode="GRISM-H", fringe_tracker="NONE", ra=10.0, dec=-60.0)
+    make_exposure(
+        instrument_name="PIONIER", instrument_mode="GRISM-H", fringe_tracker="NONE", ra=10.0, dec=-60.0
+    )
 
 
 def test_counts_of_everything(mixed: None):
@@ -72,7 +74,12 @@ def test_protected_rows_are_seen_by_curators_only(mixed: None):
     hidden = make_exposure(name="secret", ra=200.0, dec=5.0, visibility=Visibility.PROTECTED)
     curator = User.objects.create(username="curator", is_staff=True)
     bump("exposures")
-    for actor, seen in ((None, False), (AnonymousUser(), False), (User(username="x"), False), (curator, True)):
+    for actor, seen in (
+        (None, False),
+        (AnonymousUser(), False),
+        (User(username="x"), False),
+        (curator, True),
+    ):
         assert Exposure.objects.visible_to(actor).filter(pk=hidden.pk).exists() is seen
         assert Target.objects.visible_to(actor).filter(name="secret").exists() is seen
         assert search.facets(search.parse({}), actor)[0] == 3 + seen

@@ -125,7 +125,9 @@ def test_a_kill_in_the_middle_leaves_whole_batches_and_a_rerun_completes(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_failure_within_a_batch_writes_nothing_of_it(headers: dict[str, str], monkeypatch: pytest.MonkeyPatch):
+def test_a_failure_within_a_batch_writes_nothing_of_it(
+    headers: dict[str, str], monkeypatch: pytest.MonkeyPatch
+):
     def fails(*_: object) -> None:
         raise OSError("disk full")
 
@@ -245,7 +247,11 @@ def test_an_override_survives_a_new_header_and_keeps_what_the_header_said(curato
     override(Exposure.objects.get(), "obs_type", "calibrator", reason="in JSDC", author=curator)
     ingest([digest_of(record(obs_type_header="SCIENCE", program_id="X"), text="two")])
     exposure = Exposure.objects.get()
-    assert (exposure.obs_type, exposure.obs_type_header, exposure.obs_program) == ("calibrator", "SCIENCE", "X")
+    assert (exposure.obs_type, exposure.obs_type_header, exposure.obs_program) == (
+        "calibrator",
+        "SCIENCE",
+        "X",
+    )
 
 
 def test_overrides_append_and_point_to_the_one_they_replace(curator: User):

@@ -12,8 +12,7 @@ from obsportal.serialise.ahead import ahead
 
 def numbers(end: int, log: list[str]) -> Generator[int, None, None]:
     try:
-        for i in range(end):
-            yield i
+        yield from range(end)
     finally:
         log.append(threading.current_thread().name)
 

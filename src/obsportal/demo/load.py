@@ -20,7 +20,7 @@ LAST_NIGHT = date(2026, 9, 30)
 PROCESSES = 2
 
 
-class DemoRefused(RuntimeError):
+class DemoRefusedError(RuntimeError):
     """The data folder holds records that are not of the demonstration."""
 
 
@@ -52,28 +52,26 @@ class DemoResult:
         )
 
 
-def load(
-    exposures: int, seed: int, progress: Callable[[IngestReport], None] | None = None
-) -> DemoResult:
+def load(exposures: int, seed: int, progress: Callable[[IngestReport], None] | None = None) -> DemoResult:
     """Generate and ingest about ``exposures`` exposures, unless as many are there already.
 
-    An interrupted load goes on where it was: the same seed gives the same headers. Raises DemoRefused
+    An interrupted load goes on where it was: the same seed gives the same headers. Raises DemoRefusedError
     where other records are.
     """
     began = time.monotonic()
     if Exposure.objects.exclude(authority=AUTHORITY).exists():
-        raise DemoRefused(
+        raise DemoRefusedError(
             "this portal holds other records; set OBSPORTAL_DATA to another folder for the demonstration"
         )
     present = Exposure.objects.count()
     if present >= exposures * 0.98:
         return DemoResult(present, 0, False, time.monotonic() - began)
     options = IngestOptions(authority=AUTHORITY, list_refusals=0)
-    report = ingest_sources(_sources(exposures, seed), processes=PROCESSES, options=options, progress=progress)
-    log = ingest_chara_log(demo_chara_log(seed).encode(), "demonstration log", options)
-    return DemoResult(
-        Exposure.objects.count(), report.refused + log.refused, True, time.monotonic() - began
+    report = ingest_sources(
+        _sources(exposures, seed), processes=PROCESSES, options=options, progress=progress
     )
+    log = ingest_chara_log(demo_chara_log(seed).encode(), "demonstration log", options)
+    return DemoResult(Exposure.objects.count(), report.refused + log.refused, True, time.monotonic() - began)
 
 
 def _sources(exposures: int, seed: int) -> Iterator[tuple[HeaderSource, Mapping[str, Any]]]:

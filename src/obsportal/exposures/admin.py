@@ -12,7 +12,7 @@ from obsportal.exposures import services
 from obsportal.exposures.models import Exposure, Override, RefusedHeader, Target
 
 
-class ReadOnly(admin.ModelAdmin):
+class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]
     """Rows that only ingest changes."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -57,7 +57,7 @@ class TargetAdmin(ReadOnly):
     search_fields = ("name", "normalised_name")
 
 
-class OverrideForm(forms.ModelForm):
+class OverrideForm(forms.ModelForm):  # type: ignore[type-arg]
     """A correction, checked by the same rules as everywhere."""
 
     class Meta:
@@ -77,7 +77,7 @@ class OverrideForm(forms.ModelForm):
 
 
 @admin.register(Override)
-class OverrideAdmin(admin.ModelAdmin):
+class OverrideAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """Corrections: added, never changed or deleted."""
 
     form = OverrideForm
@@ -95,6 +95,10 @@ class OverrideAdmin(admin.ModelAdmin):
     def save_model(self, request: HttpRequest, obj: Override, form: Any, change: bool) -> None:
         """Apply the correction through the service."""
         made = services.override(
-            obj.exposure, obj.field, obj.value, reason=obj.reason, author=request.user  # type: ignore[arg-type]
+            obj.exposure,
+            obj.field,
+            obj.value,
+            reason=obj.reason,
+            author=request.user,  # type: ignore[arg-type]
         )
         obj.pk = made.pk

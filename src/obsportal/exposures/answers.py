@@ -51,7 +51,7 @@ def answer(request: HttpRequest, form: str) -> HttpResponseBase:
         search = parse(asked)
     except SearchError as wrong:
         return error(form, str(wrong), 400)
-    counter, modified = last_modified()
+    _, modified = last_modified()
     validator = etag(asked, request.user, form)
     headers = {
         "ETag": validator,

@@ -16,11 +16,15 @@ from obsportal.exposures.record import Baseline
 def baselines_to_text(baselines: Iterable[Baseline]) -> str:
     """The contract's text for these baselines, "" for none. Metres and degrees, four decimals."""
     inner = ", ".join(
-        f"'{b.first}-{b.second}': {{'length': {{'start': {_word(b.length_start)}, 'end': {_word(b.length_end)}}},"
-        f" 'angle': {{'start': {_word(b.angle_start)}, 'end': {_word(b.angle_end)}}}}}"
+        f"'{b.first}-{b.second}': {{'length': {_pair(b.length_start, b.length_end)},"
+        f" 'angle': {_pair(b.angle_start, b.angle_end)}}}"
         for b in baselines
     )
     return f"{{{inner}}}" if inner else ""
+
+
+def _pair(start: float | None, end: float | None) -> str:
+    return f"{{'start': {_word(start)}, 'end': {_word(end)}}}"
 
 
 def _word(value: float | None) -> str:
@@ -38,7 +42,8 @@ def baselines_from_text(text: str) -> list[Baseline]:
         table = ast.literal_eval(text)
         return [
             Baseline(
-                *name.split("-"),
+                first=name.split("-")[0],
+                second=name.split("-")[1],
                 length_start=_number(entry["length"]["start"]),
                 length_end=_number(entry["length"]["end"]),
                 angle_start=_number(entry["angle"]["start"]),
@@ -46,7 +51,7 @@ def baselines_from_text(text: str) -> list[Baseline]:
             )
             for name, entry in table.items()
         ]
-    except (SyntaxError, TypeError, KeyError, AttributeError, ValueError) as error:
+    except (SyntaxError, TypeError, KeyError, AttributeError, ValueError, IndexError) as error:
         raise ValueError(f"not a dictionary of projected baselines: {text[:60]!r}") from error
 
 

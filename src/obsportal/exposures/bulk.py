@@ -52,7 +52,7 @@ def insert(
     prepare = [(name, converters[name]) for name in given]
     values = [[*[_ready(convert, row[name]) for name, convert in prepare], *tail] for row in rows]
     quote = connection.ops.quote_name
-    names = ", ".join(quote(fields[name].column) for name in order)
+    names = ", ".join(quote(str(fields[name].column)) for name in order)
     places = ", ".join(["%s"] * len(order))
     conflict = " ON CONFLICT DO NOTHING" if ignore_existing else ""
     statement = f"INSERT INTO {quote(model._meta.db_table)} ({names}) VALUES ({places}){conflict}"  # noqa: S608

@@ -44,7 +44,9 @@ class ContractColumn:
     """Whether it is part of the set that ``all_fields=false`` asks for."""
 
 
-def _text(name: str, ucd: str = "", expression: str | Combinable = "", *, reduced: bool = True) -> ContractColumn:
+def _text(
+    name: str, ucd: str = "", expression: str | Combinable = "", *, reduced: bool = True
+) -> ContractColumn:
     return ContractColumn(Column(name, "unicodeChar", ucd=ucd), expression or name, reduced)
 
 

@@ -216,7 +216,9 @@ def _instrument(text: str) -> Criterion:
             ) from None
         names.append(instrument.name)
         one = Q(instrument_name=instrument.name)
-        if part.upper() != instrument.name.upper() and part.upper() in {v.upper() for v in instrument.variants}:
+        if part.upper() != instrument.name.upper() and part.upper() in {
+            v.upper() for v in instrument.variants
+        }:
             one &= Q(instrument_variant__iexact=part)
             names[-1] = part.upper()
         condition |= one
@@ -268,7 +270,8 @@ def _stations(text: str) -> Criterion:
                 continue
         else:
             raise SearchError(
-                "stations", f"stations has {shown(part)}: stations such as U1 U2 U3 U4, A0 G1 or S1 E1 are needed"
+                "stations",
+                f"stations has {shown(part)}: stations such as U1 U2 U3 U4, A0 G1 or S1 E1 are needed",
             )
     condition = Q()
     for name in dict.fromkeys(wanted[:12]):
@@ -350,7 +353,9 @@ def _time_bound(name: str, column: str, *, end: bool, words: str) -> Callable[[s
     def parse(text: str) -> Criterion:
         value = moment(name, text, end=end)
         bound: float | datetime = mjd(value) if column == "exp_mjd_start" else value
-        return Criterion(name, f"{words} {value:%Y-%m-%d %H:%M:%S}", Q(**{f"{column}__{'lte' if end else 'gte'}": bound}))
+        return Criterion(
+            name, f"{words} {value:%Y-%m-%d %H:%M:%S}", Q(**{f"{column}__{'lte' if end else 'gte'}": bound})
+        )
 
     return parse
 
@@ -364,28 +369,99 @@ def _mjd_bound(name: str, lookup: str, words: str) -> Callable[[str], Criterion]
 
 
 PARAMETERS: tuple[Parameter, ...] = (
-    Parameter("target_name", "Target as typed; case, blanks and underscores do not matter; * matches any text.", _name, "HD 58647"),
-    Parameter("instrument", "Instrument or a list; aliases such as MIRC-X and MATISSE_LM are understood.", _instrument, "GRAVITY"),
+    Parameter(
+        "target_name",
+        "Target as typed; case, blanks and underscores do not matter; * matches any text.",
+        _name,
+        "HD 58647",
+    ),
+    Parameter(
+        "instrument",
+        "Instrument or a list; aliases such as MIRC-X and MATISSE_LM are understood.",
+        _instrument,
+        "GRAVITY",
+    ),
     Parameter("instrument_mode", "Mode by ASPRO2's name, an alias, or its number.", _mode, "GRISM-H"),
     Parameter("interferometer", "VLTI, CHARA, ...", _interferometer, "VLTI"),
-    Parameter("stations", "Stations that took part, all of them; U1 and UT1 are the same.", _stations, "U1 U2"),
-    Parameter("configuration", "small, medium, large, extended, astrometric or UTs; a comma list is allowed.", _configuration, "large"),
+    Parameter(
+        "stations", "Stations that took part, all of them; U1 and UT1 are the same.", _stations, "U1 U2"
+    ),
+    Parameter(
+        "configuration",
+        "small, medium, large, extended, astrometric or UTs; a comma list is allowed.",
+        _configuration,
+        "large",
+    ),
     Parameter("program_id", "Run, programme root, a list, or with * for any text.", _program, "0103.C-0347"),
     Parameter("obs_id", "Observing block number.", _integer_equal("obs_id", "OB"), "2728776"),
     Parameter("obs_type", "science or calibrator.", _obs_type, "science"),
     Parameter("valid", "true: no validation error; false: at least one.", _valid, "true"),
-    Parameter("fringe_tracker", "Fringe tracker of the header: GRAVITY, FINITO, NONE, ...", _text_equal("fringe_tracker", "fringe_tracker__iexact", "fringe tracker"), "GRAVITY"),
-    Parameter("technical", "true: only technical time (60.A); false: none of it.", lambda t: Criterion("technical", "technical time" if boolean("technical", t) else "no technical time", Q(technical=boolean("technical", t))), "false"),
-    Parameter("exp_id", "Exposure identifier.", _text_equal("exp_id", "exp_id", "exposure"), "GRAVI.2020-01-09T03:34:07.546_1"),
-    Parameter("exp_header_id", "Header identifier (the archive's file name).", _text_equal("exp_header_id", "exp_header_id", "header"), "GRAVI.2020-01-09T03:34:07.546"),
+    Parameter(
+        "fringe_tracker",
+        "Fringe tracker of the header: GRAVITY, FINITO, NONE, ...",
+        _text_equal("fringe_tracker", "fringe_tracker__iexact", "fringe tracker"),
+        "GRAVITY",
+    ),
+    Parameter(
+        "technical",
+        "true: only technical time (60.A); false: none of it.",
+        lambda t: Criterion(
+            "technical",
+            "technical time" if boolean("technical", t) else "no technical time",
+            Q(technical=boolean("technical", t)),
+        ),
+        "false",
+    ),
+    Parameter(
+        "exp_id",
+        "Exposure identifier.",
+        _text_equal("exp_id", "exp_id", "exposure"),
+        "GRAVI.2020-01-09T03:34:07.546_1",
+    ),
+    Parameter(
+        "exp_header_id",
+        "Header identifier (the archive's file name).",
+        _text_equal("exp_header_id", "exp_header_id", "header"),
+        "GRAVI.2020-01-09T03:34:07.546",
+    ),
     Parameter("target_id", "Number of a target in this portal.", _integer_equal("target_id", "target"), "12"),
     Parameter("night", "Local date at the beginning of the night.", _night, "2020-01-26"),
-    Parameter("mjd_from", "Start of the exposure at or after this MJD (UTC).", _mjd_bound("mjd_from", "gte", "from"), "58849"),
-    Parameter("mjd_to", "Start of the exposure at or before this MJD (UTC).", _mjd_bound("mjd_to", "lte", "until"), "58850"),
-    Parameter("date_from", "Start at or after this ISO 8601 date or time (UTC without a zone).", _time_bound("date_from", "exp_mjd_start", end=False, words="from"), "2020-01-01"),
-    Parameter("date_to", "Start at or before this date or time; a bare date includes that day.", _time_bound("date_to", "exp_mjd_start", end=True, words="until"), "2020-01-31"),
-    Parameter("date_updated_from", "Row changed at or after this date or time.", _time_bound("date_updated_from", "exp_date_updated", end=False, words="updated from"), "2019-01-01T00:00:00+00:00"),
-    Parameter("date_updated_to", "Row changed at or before this date or time.", _time_bound("date_updated_to", "exp_date_updated", end=True, words="updated until"), "2020-01-01T00:00:00+00:00"),
+    Parameter(
+        "mjd_from",
+        "Start of the exposure at or after this MJD (UTC).",
+        _mjd_bound("mjd_from", "gte", "from"),
+        "58849",
+    ),
+    Parameter(
+        "mjd_to",
+        "Start of the exposure at or before this MJD (UTC).",
+        _mjd_bound("mjd_to", "lte", "until"),
+        "58850",
+    ),
+    Parameter(
+        "date_from",
+        "Start at or after this ISO 8601 date or time (UTC without a zone).",
+        _time_bound("date_from", "exp_mjd_start", end=False, words="from"),
+        "2020-01-01",
+    ),
+    Parameter(
+        "date_to",
+        "Start at or before this date or time; a bare date includes that day.",
+        _time_bound("date_to", "exp_mjd_start", end=True, words="until"),
+        "2020-01-31",
+    ),
+    Parameter(
+        "date_updated_from",
+        "Row changed at or after this date or time.",
+        _time_bound("date_updated_from", "exp_date_updated", end=False, words="updated from"),
+        "2019-01-01T00:00:00+00:00",
+    ),
+    Parameter(
+        "date_updated_to",
+        "Row changed at or before this date or time.",
+        _time_bound("date_updated_to", "exp_date_updated", end=True, words="updated until"),
+        "2020-01-01T00:00:00+00:00",
+    ),
 )
 
 

@@ -50,7 +50,6 @@ class Digest:
     provenances: list[OriginSet] = field(default_factory=list)
     refusal: Refusal | None = None
 
-
     def take(self, records: Sequence[ExposureRecord]) -> None:
         """Add the exposures with their columns; what only the columns need is dropped from the records."""
         for record in records:

@@ -31,7 +31,7 @@ LOG_PREFIX = "CHARA."
 """Identifiers of exposures that come from the observing log begin so."""
 
 
-class LogRefused(ValueError):
+class LogRefusedError(ValueError):
     """A log that cannot be read at all; the message says why."""
 
 
@@ -126,14 +126,14 @@ def _frame_digests(sources: Sequence[HeaderSource]) -> Iterator[Digest]:
 
 
 def ingest_chara_log(data: bytes, name: str, options: IngestOptions | None = None) -> IngestReport:
-    """Take a CHARA observing log in. Raises LogRefused for a file that is no such log.
+    """Take a CHARA observing log in. Raises LogRefusedError for a file that is no such log.
 
     Exposures already known from frames of MIRC-X and MYSTIC take programme, PI and role from it; the
     log's own entries of them stay in the records, out of sight.
     """
     result = chara.describe_log(data, source=Path(name).name, position_of=_position_of)
     if not result.records and len(result.refusals) == 1 and result.refusals[0].header_id == Path(name).name:
-        raise LogRefused(result.refusals[0].reason)
+        raise LogRefusedError(result.refusals[0].reason)
     raw = data if data else b""
     sha256 = hashlib.sha256(raw).hexdigest()
 
@@ -192,7 +192,9 @@ def _as_record(row: Exposure) -> ExposureRecord:
         stations=tuple(row.interferometer_stations.split()),
         pops=row.interferometer_pops,
         tau0=row.exp_tau0,
-        messages=[Message(code, Level(level), text) for code, level, text in json.loads(row.exp_messages or "[]")],
+        messages=[
+            Message(code, Level(level), text) for code, level, text in json.loads(row.exp_messages or "[]")
+        ],
     )
 
 

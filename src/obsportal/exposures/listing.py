@@ -43,6 +43,7 @@ ROW_COLUMNS = (
 )
 """What a row of the table needs of an exposure."""
 
+
 def page_rows(search: Search, actor: Actor) -> list[Exposure]:
     """The rows of a page. Their keys are found first, so that sorting and skipping move little."""
     keys = list(search.window(actor).values_list("pk", flat=True))

@@ -234,7 +234,9 @@ class Exposure(models.Model):
     pointing_x = models.FloatField(null=True)
     pointing_y = models.FloatField(null=True)
     pointing_z = models.FloatField(null=True)
-    ft_target = models.ForeignKey(Target, null=True, on_delete=models.PROTECT, related_name="tracked_exposures")
+    ft_target = models.ForeignKey(
+        Target, null=True, on_delete=models.PROTECT, related_name="tracked_exposures"
+    )
     ft_offset_ra = models.FloatField(null=True, help_text="mas on the sky, science minus tracker, east")
     ft_offset_dec = models.FloatField(null=True, help_text="mas, north")
 
@@ -246,9 +248,7 @@ class Exposure(models.Model):
 
     class Meta:
         indexes = [
-            models.Index(
-                fields=["instrument_name", "exp_mjd_start"], name="exposure_instrument_mjd"
-            ),
+            models.Index(fields=["instrument_name", "exp_mjd_start"], name="exposure_instrument_mjd"),
             models.Index(fields=["night", "interferometer_name"], name="exposure_night"),
             models.Index(fields=["pair_key"], name="exposure_pair", condition=~Q(pair_key="")),
             models.Index(fields=["group_key"], name="exposure_group", condition=~Q(group_key="")),

@@ -49,7 +49,11 @@ def parameters(text: str, actor: Actor) -> dict[str, str]:
     """The search parameters that a line of text stands for, other than an exposure's identifier."""
     position = parse_position(text)
     if position:
-        return {"ra": str(round(position[0], 6)), "dec": str(round(position[1], 6)), "radius": str(POSITION_RADIUS)}
+        return {
+            "ra": str(round(position[0], 6)),
+            "dec": str(round(position[1], 6)),
+            "radius": str(POSITION_RADIUS),
+        }
     if _RUN.match(text):
         return {"program_id": text.upper()}
     if _is_date(text):

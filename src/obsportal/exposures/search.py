@@ -91,7 +91,7 @@ class Search:
         if self.limit is None:
             return rows
         start = (self.page - 1) * self.limit
-        return rows[start : start + self.limit]  # type: ignore[return-value]
+        return rows[start : start + self.limit]
 
     def statement(self, actor: Actor) -> tuple[str, Sequence[Any]]:
         """SQL of the published columns of the window, and its parameters.
@@ -136,7 +136,7 @@ def parse(params: Mapping[str, str], *, page_size: int | None = None) -> Search:
         page = integer("page", text, 1, 10_000_000)
         if limit is None:
             limit = PAGE_SIZE
-    sort = ("exp_mjd_start",)
+    sort: tuple[str, ...] = ("exp_mjd_start",)
     if text := params.get("sort", "").strip():
         sort = tuple(part.strip() for part in text.split(",") if part.strip())
         unknown = [part for part in sort if part.removeprefix("-") not in SORTS]

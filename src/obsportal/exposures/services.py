@@ -58,9 +58,7 @@ class IngestReport:
             "updated": self.updated,
             "unchanged": self.unchanged,
             "refused": self.refused,
-            "refusals": [
-                {"id": r.header_id, "code": r.code, "reason": r.reason} for r in self.refused_items
-            ],
+            "refusals": [{"id": r.header_id, "code": r.code, "reason": r.reason} for r in self.refused_items],
         }
 
 
@@ -226,9 +224,7 @@ def _provenance(batch: list[Digest], cache: _Caches) -> None:
         [{"sha256": p.sha256, "origins": p.origins} for p in wanted.values()],
         ignore_existing=True,
     )
-    cache.provenance.update(
-        Provenance.objects.filter(sha256__in=wanted).values_list("sha256", "pk")
-    )
+    cache.provenance.update(Provenance.objects.filter(sha256__in=wanted).values_list("sha256", "pk"))
 
 
 @dataclass(slots=True)
@@ -262,10 +258,14 @@ def _project(
     for digest in batch:
         outcome = "unchanged"
         header = headers.get((digest.header_id, digest.sha256))
-        for record, values, provenance in zip(digest.records, digest.columns, digest.provenances, strict=True):
+        for record, values, provenance in zip(
+            digest.records, digest.columns, digest.provenances, strict=True
+        ):
             existing = known.get(record.exp_id)
             waiting = fresh.get(record.exp_id)
-            shown_category = existing.product_category if existing else (waiting or {}).get("product_category")
+            shown_category = (
+                existing.product_category if existing else (waiting or {}).get("product_category")
+            )
             if shown_category == "" and record.product_category:
                 continue  # a raw header is shown already
             if header and not getattr(header, "newest", True):
@@ -339,7 +339,9 @@ def _join_continuations(group_keys: set[str]) -> None:
 def _count_pairs_once(pair_keys: set[str]) -> None:
     """Of the detectors that saw one shutter opening, the first variant (LM before N) counts its time."""
     pairs: dict[str, list[Exposure]] = {}
-    rows = Exposure.objects.filter(pair_key__in=pair_keys).only("pair_key", "instrument_variant", "time_counted")
+    rows = Exposure.objects.filter(pair_key__in=pair_keys).only(
+        "pair_key", "instrument_variant", "time_counted"
+    )
     for exposure in rows.order_by("instrument_variant", "pk"):
         pairs.setdefault(exposure.pair_key, []).append(exposure)
     for members in pairs.values():
@@ -390,7 +392,12 @@ def override(exposure: Exposure, name: str, value: Any, *, reason: str, author: 
         now = timezone.now().replace(microsecond=0)
         parent = exposure.overrides.filter(field=name).order_by("-pk").first()
         row = Override.objects.create(
-            exposure=exposure, field=name, value=value, reason=reason, author=author, created_at=now,
+            exposure=exposure,
+            field=name,
+            value=value,
+            reason=reason,
+            author=author,
+            created_at=now,
             parent=parent,
         )
         setattr(exposure, name, value)

@@ -43,7 +43,9 @@ def refusals() -> dict[str, Any]:
 
 def tables(found: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     """The same as tables for a terminal: title -> rows."""
-    totals = [{"": name.replace("_", " "), "count": n} for name, n in found.items() if not isinstance(n, list)]
+    totals = [
+        {"": name.replace("_", " "), "count": n} for name, n in found.items() if not isinstance(n, list)
+    ]
     shown: dict[str, list[dict[str, Any]]] = {"Totals": totals}
     for name, value in found.items():
         if isinstance(value, list) and value:

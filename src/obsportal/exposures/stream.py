@@ -39,7 +39,9 @@ def schema(columns: tuple[ContractColumn, ...]) -> pa.Schema:
     return pa.schema([(c.column.name, _TYPES[c.column.datatype]) for c in columns])
 
 
-def batches(statement: tuple[str, Sequence[Any]], columns: Sequence[ContractColumn]) -> Iterator[pa.RecordBatch]:
+def batches(
+    statement: tuple[str, Sequence[Any]], columns: Sequence[ContractColumn]
+) -> Iterator[pa.RecordBatch]:
     """The rows of a statement (SQL and parameters) as record batches of the published columns.
 
     The first batch is fetched before this returns its iterator, so that a failing query is an error
@@ -66,7 +68,9 @@ def _nullable(column: ContractColumn) -> bool:
 
 
 def _from_rows(rows: list[tuple[Any, ...]], form: pa.Schema) -> pa.RecordBatch:
-    arrays = [pa.array(values, field.type) for values, field in zip(zip(*rows, strict=True), form, strict=True)]
+    arrays = [
+        pa.array(values, field.type) for values, field in zip(zip(*rows, strict=True), form, strict=True)
+    ]
     return pa.RecordBatch.from_arrays(arrays, schema=form)
 
 
@@ -101,7 +105,9 @@ def _unmarked(column: pa.Array, field: pa.Field) -> pa.Array:
     """The column with its marks as nulls; empty text stays, writers take it as missing."""
     if pa.types.is_string(field.type):
         return column.cast(field.type)
-    mark = pa.scalar(float(_MARKS[field.type]) if pa.types.is_floating(field.type) else int(_MARKS[field.type]))
+    mark = pa.scalar(
+        float(_MARKS[field.type]) if pa.types.is_floating(field.type) else int(_MARKS[field.type])
+    )
     column = column.cast(mark.type)
     missing = pc.equal(column, mark)
     if pc.any(missing).as_py():

@@ -14,6 +14,7 @@ SAME_NAME_DEG = 1 / 60
 SAME_PLACE_DEG = 2 / 3600
 """Pointings within 2 arcsec are one target, whatever their names."""
 
+
 def assign(sighting: Sighting | None) -> int:
     """The primary key of the target of a sighting: an existing one, else a new one.
 
@@ -48,7 +49,7 @@ def _candidates(normalised: str, ra: float, dec: float) -> list[tuple[int, str, 
     """Targets of that name, and targets whose cell is in a cone around that place."""
     ranges = cone_ranges(ra, dec, SAME_PLACE_DEG)
     tests = " OR ".join(["hpx BETWEEN %s AND %s"] * len(ranges))
-    params: list[object] = [edge for pair in ranges for edge in pair]
+    params: list[float | str] = [edge for pair in ranges for edge in pair]
     if normalised != UNNAMED:
         tests += " OR (normalised_name = %s AND ra IS NOT NULL)"
         params.append(normalised)

@@ -127,7 +127,9 @@ def _read_file(path: Path, *, required: bool) -> dict[str, str]:
     unknown = sorted(set(table) - allowed)
     if unknown:
         raise ConfigError(f"{path}: unknown setting {unknown[0]!r}; allowed are {', '.join(sorted(allowed))}")
-    return {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in table.items()}
+    return {
+        key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in table.items()
+    }
 
 
 def database(url: str) -> dict[str, Any]:

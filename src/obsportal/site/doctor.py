@@ -38,7 +38,9 @@ class Finding:
 
 def examine() -> list[Finding]:
     """Everything, in an order in which earlier findings explain later ones."""
-    return [check() for check in (_python, _data_folder, _secret, _disk, _database, _schema, _facilities, _worker)]
+    return [
+        check() for check in (_python, _data_folder, _secret, _disk, _database, _schema, _facilities, _worker)
+    ]
 
 
 def _python() -> Finding:
@@ -68,7 +70,9 @@ def _disk() -> Finding:
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free
-    return Finding("Disk", free > LOW_DISK, f"{free / 1e9:.1f} GB free (at least {LOW_DISK / 1e9:.0f} GB is wise)")
+    return Finding(
+        "Disk", free > LOW_DISK, f"{free / 1e9:.1f} GB free (at least {LOW_DISK / 1e9:.0f} GB is wise)"
+    )
 
 
 def _database() -> Finding:

@@ -5,17 +5,16 @@ from __future__ import annotations
 import os
 import socket
 
-
 THREADS = 4
 """Per process: enough to wait for the database and for slow clients side by side."""
 
 
-class AddressTaken(OSError):
+class AddressTakenError(OSError):
     """The address cannot be listened on; the message says why and what to do."""
 
 
 def run(host: str, port: int, workers: int) -> None:
-    """Serve until interrupted. Raises AddressTaken before starting when the port is in use."""
+    """Serve until interrupted. Raises AddressTakenError before starting when the port is in use."""
     check(host, port)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "obsportal.site.settings")
     from granian import Granian
@@ -48,6 +47,7 @@ def check(host: str, port: int) -> None:
         try:
             probe.bind((host, port))
         except (OSError, OverflowError) as error:
-            raise AddressTaken(
-                f"cannot listen on {host}:{port}: {getattr(error, 'strerror', error)}; choose another with --port"
+            raise AddressTakenError(
+                f"cannot listen on {host}:{port}: {getattr(error, 'strerror', error)};"
+                " choose another with --port"
             ) from error

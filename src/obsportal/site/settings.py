@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+
 from obsportal.site.config import Config, database
 
 CONFIG = Config(os.environ)

@@ -36,7 +36,9 @@ def run(*, once: bool = False) -> None:
 
 def beat(name: str, detail: str = "") -> None:
     """Say that a background process is alive."""
-    Heartbeat.objects.update_or_create(name=name, defaults={"beat_at": timezone.now(), "detail": detail[:200]})
+    Heartbeat.objects.update_or_create(
+        name=name, defaults={"beat_at": timezone.now(), "detail": detail[:200]}
+    )
 
 
 def forget_old_sessions() -> int:
