@@ -70,7 +70,10 @@ class Connection:
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def post(self, path: str, params: dict[str, str]) -> bytes:
-        """Send a form as ASPRO2 does; answer the body. Raises RuntimeError for any status but 200."""
+        """Send a form as ASPRO2 does; answer the body (with its framing when it came in chunks).
+
+        Raises RuntimeError for any status but 200.
+        """
         body = urlencode(params).encode()
         head = (
             f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-www-form-urlencoded\r\n"
@@ -92,6 +95,10 @@ class Connection:
         if not head.startswith(b"HTTP/1.1 200"):
             raise RuntimeError(head.decode("latin-1"))
         fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:] if b": " in line)
+        if b"content-length" not in fields:
+            while not body.endswith(b"\r\n0\r\n\r\n"):
+                body += self._more()
+            return body
         length = int(fields[b"content-length"])
         parts = [body]
         missing = length - len(body)

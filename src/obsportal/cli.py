@@ -65,7 +65,10 @@ def setup(*, migrate: bool = True) -> None:
         django.setup()
         if migrate:
             from obsportal.site import schema
+            from obsportal.site.backup import finish_interrupted_restore
 
+            if tidied := finish_interrupted_restore():
+                err.print(tidied, highlight=False)
             schema.upgrade()
     except ConfigError as error:
         fail(str(error))

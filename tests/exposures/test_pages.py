@@ -290,6 +290,17 @@ def test_a_wrong_address_gets_a_page_of_the_portal(client: Client, address: str)
     assert 'class="masthead"' in page
 
 
+def test_a_failure_gets_a_page_without_details(monkeypatch: pytest.MonkeyPatch):
+    def fail(*_: object) -> None:
+        raise RuntimeError("secret detail")
+
+    monkeypatch.setattr(home, "overview", fail)
+    client = Client(raise_request_exception=False)
+    page = text(client, "/", 500)
+    assert "Something failed on our side" in page
+    assert "secret detail" not in page
+
+
 @pytest.mark.parametrize("address", ["/", "/search", "/refused", "/help/api", "/uv", "/position"])
 def test_pages_cannot_be_posted_to(client: Client, address: str):
     assert client.post(address).status_code == 405

@@ -90,6 +90,19 @@ def test_in_spatial_frequency_the_band_runs_from_the_longest_to_the_shortest_wav
     assert colours[-1] == 0
 
 
+def test_bands_that_saw_the_same_baseline_both_show_in_metres():
+    both = uv.Coverage(
+        "both",
+        coverage().tracks + coverage(instrument_em_min=8e-6, instrument_em_max=13e-6).tracks,
+        found=2, read=2, without=0,
+    )  # fmt: skip
+    root = ElementTree.fromstring(plots.svg(both, Unit.METRES))
+    paths = list(next(root.iter("{http://www.w3.org/2000/svg}g")))
+    assert [path.attrib["d"] for path in paths[:1]] == [path.attrib["d"] for path in paths[1:]]
+    long, short = (float(path.attrib["stroke-width"]) for path in paths)
+    assert long > short
+
+
 def test_without_wavelengths_metres_are_grey_and_frequencies_say_why_they_are_missing():
     found = coverage(instrument_em_min=None, instrument_em_max=None)
     assert plots.UNKNOWN_COLOUR in plots.svg(found, Unit.METRES)

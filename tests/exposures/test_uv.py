@@ -109,6 +109,13 @@ def test_chosen_exposures_combine_with_other_parameters():
     assert "3 selected exposures" in found.words
 
 
+@pytest.mark.django_db
+def test_a_target_asked_for_by_number_is_named():
+    exposure = make_exposure()
+    search = uv.selection({"target_id": str(exposure.target_id), "instrument": "GRAVITY"})
+    assert "HD 58647" in uv.coverage(search, None).words
+
+
 def test_too_many_chosen_exposures_are_refused_with_the_limit():
     with pytest.raises(SearchError, match=str(uv.MAX_SELECTED)):
         uv.selection({"exp_id": ",".join(map(str, range(uv.MAX_SELECTED + 1)))})

@@ -27,6 +27,7 @@ from obsportal.interferometry.facility import Facility, facility
 
 AUTHORITY = "demo.obsportal"
 EXPOSURES_A_NIGHT = 90.0
+EXPOSURES_A_SURVEY_STAR = 40  # larger archives have more stars, not more exposures of each
 TWILIGHT = {"VLTI": -12.0, "CHARA": -18.0}
 CHARA_SHARE = 0.10  # of the exposures of a night at VLTI, once SPICA is there
 # Exposures a year relative to today's: the archive grew as instruments with more beams came.
@@ -49,7 +50,7 @@ def generate(
         raise ValueError(f"the number of exposures is {exposures}; it must be 0 or more")
     if end < start:
         raise ValueError(f"the end {end} is before the start {start}")
-    archive = _Archive(seed)
+    archive = _Archive(seed, survey=max(500, exposures // EXPOSURES_A_SURVEY_STAR))
     nights = _choose_nights(seed, exposures, start, end)
     wanted = exposures / max(len(nights), 1)
     made = 0
@@ -78,7 +79,7 @@ def write_samples(folder: Path, seed: int = 20_260_101) -> list[Path]:
 
 def samples(seed: int = 20_260_101) -> Iterator[tuple[str, DemoHeader]]:
     """One header of each kind with a name for it, instrument by instrument."""
-    archive = _Archive(seed)
+    archive = _Archive(seed, survey=500)
     for instrument in INSTRUMENTS:
         first, last = mjd_of(instrument.first), min(mjd_of(instrument.last), mjd_of(date(2026, 3, 1)))
         found: dict[str, DemoHeader] = {}
@@ -129,9 +130,9 @@ def _choose_nights(seed: int, exposures: int, start: date, end: date) -> list[in
 class _Archive:
     """What the nights of one seed share: the sky, the facilities and the programmes."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, survey: int) -> None:
         self._seed = seed
-        self._sky: Sky = build_sky(seed)
+        self._sky: Sky = build_sky(seed, survey)
         self._sites: dict[str, tuple[Facility, Site]] = {}
         for name in TWILIGHT:
             place = facility(name)

@@ -242,9 +242,9 @@ class Sky:
         return ra % 360.0, dec
 
 
-def build_sky(seed: int) -> Sky:
-    """The whole demonstration sky of a seed."""
-    science = [*named_stars(), *field_targets(), *survey_stars(seed)]
+def build_sky(seed: int, survey: int = 500) -> Sky:
+    """The whole demonstration sky of a seed, with ``survey`` invented stars besides the well-known ones."""
+    science = [*named_stars(), *field_targets(), *survey_stars(seed, survey)]
     each = 2
     targets = [*science, *calibrators(seed, science, each)]
     first = len(science)

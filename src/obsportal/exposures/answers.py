@@ -23,6 +23,10 @@ from obsportal.exposures.services import last_modified
 from obsportal.serialise import FORMATS, error_document
 
 
+WHOLE = 1_000_000
+"""Bytes up to which an answer is sent whole, with its length."""
+
+
 def parameters(request: HttpRequest) -> dict[str, str]:
     """The parameters of a request, of the body before those of the URL; repeated ones are joined.
 
@@ -82,9 +86,10 @@ def _respond(chunks: Iterator[bytes], headers: dict[str, str]) -> HttpResponseBa
     for chunk in chunks:
         first.append(chunk)
         size += len(chunk)
-        if size > 256_000:
+        if size > WHOLE:
             return StreamingHttpResponse(chain(first, chunks), headers=headers)
-    return HttpResponse(b"".join(first), headers=headers)
+    body = b"".join(first)
+    return HttpResponse(body, headers=headers | {"Content-Length": str(len(body))})
 
 
 def error(form: str, sentence: str, status: int) -> HttpResponse:

@@ -8,10 +8,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Count, Max, Min
+from django.db.models import Count, Max
 
 from obsportal.accounts.access import is_curator
-from obsportal.exposures.models import Exposure
+from obsportal.exposures.models import Exposure, ExposureQuerySet
 from obsportal.exposures.services import last_modified
 
 if TYPE_CHECKING:
@@ -66,11 +66,10 @@ def _public(version: tuple[int, datetime]) -> Overview:
 def count(actor: Actor) -> Overview:
     """Count now."""
     rows = Exposure.objects.visible_to(actor).order_by()
+    counted = rows.values_list("interferometer_name", "instrument_name").annotate(n=Count("pk"))
     instruments = tuple(
-        InstrumentCount(*row)
-        for row in rows.values_list("interferometer_name", "instrument_name")
-        .annotate(n=Count("pk"), first=Min("night"), last=Max("night"))
-        .order_by("-n", "instrument_name")
+        InstrumentCount(at, name, n, *_first_and_last(rows, at, name))
+        for at, name, n in counted.order_by("-n", "instrument_name")
     )
     by_night = rows.exclude(night=None).values("night", "interferometer_name").distinct()
     latest = []
@@ -92,3 +91,14 @@ def count(actor: Actor) -> Overview:
         instruments=instruments,
         latest=tuple(latest),
     )
+
+
+def _first_and_last(
+    rows: ExposureQuerySet, interferometer: str, instrument: str
+) -> tuple[date | None, date | None]:
+    """The nights of an instrument's first and last exposure, by the index of its times."""
+    timed = rows.filter(instrument_name=instrument, interferometer_name=interferometer)
+    timed = timed.exclude(exp_mjd_start=None)
+    first = timed.order_by("exp_mjd_start").values_list("night", flat=True).first()
+    last = timed.order_by("-exp_mjd_start").values_list("night", flat=True).first()
+    return first, last

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from obsportal.accounts.access import Visibility, visible_rows
 
@@ -89,7 +89,7 @@ class TargetQuerySet(models.QuerySet["Target"]):
         """The targets of which this actor may see at least one exposure."""
         mine = Exposure.objects.visible_to(actor)
         return self.filter(
-            Q(pk__in=mine.values("target_id")) | Q(pk__in=mine.exclude(ft_target=None).values("ft_target_id"))
+            Exists(mine.filter(target=OuterRef("pk"))) | Exists(mine.filter(ft_target=OuterRef("pk")))
         )
 
 

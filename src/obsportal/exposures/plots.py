@@ -116,12 +116,13 @@ def svg(coverage: Coverage, unit: Unit, *, standalone: bool = False) -> str:
     if standalone:
         parts.append(f'<style>{STANDALONE_STYLE}</style><rect width="{SIZE}" height="{HEIGHT}" fill="#fff"/>')
     parts += _axes(half, scale, unit)
+    thin = (2.0 if len(coverage.tracks) <= 300 else 1.3) * (1.4 if unit is Unit.METRES else 1)
     drawn = "".join(
-        f'<path d="{"".join(paths[colour])}" fill="{_colour(colour)}" stroke="{_colour(colour)}"/>'
+        f'<path d="{"".join(paths[colour])}" fill="{_colour(colour)}" stroke="{_colour(colour)}"'
+        f' stroke-width="{_width(colour, unit, thin):.1f}"/>'
         for colour in sorted(paths, key=_order)
     )
-    width = 2.4 if len(coverage.tracks) <= 200 else 1.5
-    group = f'stroke-width="{width}" stroke-linecap="round" stroke-linejoin="round"'
+    group = 'stroke-linecap="round" stroke-linejoin="round"'
     parts.append(f"<g {group}>{drawn}</g>")
     parts.append(f'<g {group} transform="rotate(180 {CENTRE_X} {CENTRE_Y})">{drawn}</g>')
     parts += _labels(coverage, unit, place)
@@ -217,7 +218,8 @@ def figure(coverage: Coverage, unit: Unit, form: str) -> bytes:
     shapes = _shapes(pieces(coverage.tracks, unit, colours, _strip_count(coverage)))
     for colour, path in shapes:
         shade = _colour(colour)
-        axes.add_artist(PathPatch(path, fc=shade, ec=shade, linewidth=1.2, capstyle="round"))
+        width = _width(colour, unit, 1.2)
+        axes.add_artist(PathPatch(path, fc=shade, ec=shade, linewidth=width, capstyle="round"))
     axes.set(xlim=(half, -half), ylim=(-half, half), aspect="equal")
     axes.set_xlabel(f"u ({unit.label}), east to the left")
     axes.set_ylabel(f"v ({unit.label}), north up")
@@ -257,7 +259,15 @@ def _shapes(drawn: Iterable[Piece]) -> list[tuple[int | None, Any]]:
 
 
 def _order(colour: int | None) -> int:
-    return -1 if colour is None else colour
+    """Long wavelengths below short ones, for bands that saw the same baseline; unknown ones lowest."""
+    return -len(COLOURS) if colour is None else -colour
+
+
+def _width(colour: int | None, unit: Unit, thin: float) -> float:
+    """In metres the tracks of several bands coincide: the longer the wavelength, the broader its line."""
+    if unit is Unit.MEGA_LAMBDA or colour is None:
+        return thin
+    return thin * (1 + colour / len(COLOURS))
 
 
 def _strip_count(coverage: Coverage) -> int:

@@ -209,7 +209,16 @@ def coverage(search: Search, actor: Actor, limit: int = MAX_EXPOSURES) -> Covera
     step = max(1, math.ceil(len(keys) / limit))
     chosen = keys[::step]
     rows = search_rows(actor, chosen)
-    return from_rows(rows, search.words, len(keys))
+    return from_rows(rows, _words(search, rows), len(keys))
+
+
+def _words(search: Search, rows: Sequence[Mapping[str, Any]]) -> str:
+    """The search in words, with the name of a target that was asked for by its number."""
+    asked = next((c for c in search.criteria if c.parameter == "target_id"), None)
+    names = {row["target__name"] for row in rows}
+    if asked is None or len(names) != 1:
+        return search.words
+    return search.words.replace(asked.words, names.pop() or asked.words, 1)
 
 
 def search_rows(actor: Actor, keys: Sequence[int]) -> list[dict[str, Any]]:

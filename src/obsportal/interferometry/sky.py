@@ -99,9 +99,17 @@ def hpx29_many(ra_deg: ArrayLike, dec_deg: ArrayLike) -> NDArray[np.int64]:
 
 
 def unit_vector(ra_deg: float, dec_deg: float) -> tuple[float, float, float]:
-    """Direction as x, y, z of length 1: x to (0, 0), y to (90, 0), z to the north pole."""
+    """Direction as x, y, z of length 1: x to (0, 0), y to (90, 0), z to the north pole.
+
+    Components below 1e-100 are zero: PostgreSQL refuses products that underflow.
+    """
     ra, dec = math.radians(ra_deg), math.radians(dec_deg)
-    return math.cos(dec) * math.cos(ra), math.cos(dec) * math.sin(ra), math.sin(dec)
+    x, y, z = math.cos(dec) * math.cos(ra), math.cos(dec) * math.sin(ra), math.sin(dec)
+    return _or_zero(x), _or_zero(y), _or_zero(z)
+
+
+def _or_zero(component: float) -> float:
+    return component if abs(component) > 1e-100 else 0.0
 
 
 def chord_squared(radius_deg: float) -> float:

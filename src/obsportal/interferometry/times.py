@@ -105,3 +105,8 @@ def lst_deg(mjd_utc: float, longitude_deg: float) -> float:
 def lst_hours(mjd: float, site: Site) -> float:
     """Local mean sidereal time of a site in sidereal hours [0, 24)."""
     return lst_deg(mjd, site.longitude_deg) / 15.0
+
+
+def plausible_mjd(mjd: float) -> bool:
+    """Whether a header's time can be one: between 1968 and 2105, far from where formulas break down."""
+    return 40_000.0 <= mjd <= 90_000.0

@@ -6,7 +6,7 @@ TPL). Each instrument's module adds its own mode, integration time and oddities.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -26,8 +26,9 @@ from obsportal.exposures.validation import CLOCK_TOLERANCE, message
 from obsportal.formats.fits_header import Header
 from obsportal.interferometry.array import Facility, Mode, UnknownName
 from obsportal.interferometry.facility import facility, find_mode
-from obsportal.interferometry.times import night_of
+from obsportal.interferometry.times import night_of, plausible_mjd
 
+LONGEST_EXPOSURE = 86_400.0  # s; more is no exposure of one star in one night
 ARRAY = "VLTI"
 
 PROVENANCE = {
@@ -134,6 +135,10 @@ def finish(header: Header, record: ExposureRecord, frame: Frame, integration: In
     vlti = facility(ARRAY)
     for keyword in integration.missing:
         missing(record, keyword)
+    if integration.total is not None and not 0.0 <= integration.total <= LONGEST_EXPOSURE:
+        said = f"{integration.total:g}"
+        record.messages.append(message("bad-value", keyword=integration.origin, value=said))
+        integration = replace(integration, total=None)
     record.exposure_time, record.dit, record.ndit = integration.total, integration.dit, integration.ndit
     record.provenance["exposure_time"] = integration.origin
     start = _start(header, record)
@@ -268,14 +273,18 @@ def _date(header: Header, keyword: str, record: ExposureRecord) -> datetime | No
 
 def _start(header: Header, record: ExposureRecord) -> float | None:
     start = header.number("MJD-OBS")
-    if start is not None:
+    if start is None:
+        missing(record, "MJD-OBS")
+    elif plausible_mjd(start):
         return start
-    missing(record, "MJD-OBS")
+    else:
+        record.messages.append(message("bad-value", keyword="MJD-OBS", value=f"{start:g}"))
     when = instant(header.text("DATE-OBS"))
     if when is None:
         return None
     record.provenance["mjd_start"] = "DATE-OBS"
-    return mjd_of(when)
+    start = mjd_of(when)
+    return start if plausible_mjd(start) else None
 
 
 def _night(record: ExposureRecord, vlti: Facility, start: float) -> None:

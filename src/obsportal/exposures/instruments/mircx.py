@@ -80,6 +80,8 @@ def read_frame(header: Header, context: Context = NOTHING_MORE) -> Frame | Refus
     """What a raw header says, or why it is not a frame on a star."""
     instrume = "MYSTIC" if header.text("INSTRUME").upper().startswith("MYSTIC") else "MIRC-X"
     start, clock, messages = _start(header)
+    if start is not None and not times.plausible_mjd(start):
+        start = None
     made_id = f"{instrume.replace('-', '')}.{chara_array.iso(start)}" if start is not None else ""
     refused = _off_sky(header, context)
     if refused is None and start is None:

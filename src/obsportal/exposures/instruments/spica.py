@@ -112,7 +112,7 @@ def _number_as_int(header: Header, keyword: str) -> int | None:
 def _start(header: Header) -> tuple[float | None, str]:
     """Start MJD and where it was read."""
     mjd = header.number("MJD-OBS")
-    if mjd and mjd > 0:
+    if mjd is not None and times.plausible_mjd(mjd):
         return mjd, "MJD-OBS"
     try:
         return times.datetime_to_mjd(times.parse_isot(header.text("DATE-OBS"))), "DATE-OBS"
