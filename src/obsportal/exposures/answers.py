@@ -22,7 +22,6 @@ from obsportal.exposures.search import etag, parse
 from obsportal.exposures.services import last_modified
 from obsportal.serialise import FORMATS, error_document
 
-
 WHOLE = 1_000_000
 """Bytes up to which an answer is sent whole, with its length."""
 
@@ -55,8 +54,8 @@ def answer(request: HttpRequest, form: str) -> HttpResponseBase:
         search = parse(asked)
     except SearchError as wrong:
         return error(form, str(wrong), 400)
-    _, modified = last_modified()
-    validator = etag(asked, request.user, form)
+    counter, modified = last_modified()
+    validator = etag(asked, request.user, form, counter)
     headers = {
         "ETag": validator,
         "Last-Modified": http_date(modified.timestamp()),

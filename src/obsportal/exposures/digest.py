@@ -26,6 +26,8 @@ from obsportal.formats.header_sources import HeaderSource
 
 CHUNK = 200
 """Headers handed to a worker process at once."""
+LONGEST_IDENTIFIER = 120
+"""Characters of an exposure's identifier; ESO's have fewer than 40."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,12 @@ def digest(
         made.refusal = replace(outcome, header_id=made.header_id)
         return made
     made.header_id = outcome[0].header_id
+    longest = max(len(record.exp_id) for record in outcome)
+    if longest > LONGEST_IDENTIFIER:
+        reason = f"the identifier has {longest} characters: at most {LONGEST_IDENTIFIER} are kept"
+        made.header_id = made.header_id[:LONGEST_IDENTIFIER]
+        made.refusal = Refusal(made.header_id, "no-identifier", reason, outcome[0].instrument_name)
+        return made
     made.take(outcome)
     return made
 

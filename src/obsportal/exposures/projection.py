@@ -15,8 +15,9 @@ AUTHORITIES = {"VLTI": "eso.org", "CHARA": "chara.gsu.edu"}
 """Who gives the identifiers of an interferometer's exposures."""
 
 
-LARGEST_ID = 2**31 - 1
-"""The published columns are 32-bit; ESO's block and container numbers stay far below."""
+LARGEST_INTEGER = 2**31 - 1
+"""Whole-number columns are 32-bit, as published; ESO's block and container numbers stay far below."""
+_WIDER = frozenset({"pointing_hpx"})
 
 
 def columns(record: ExposureRecord) -> dict[str, Any]:
@@ -55,12 +56,10 @@ def columns(record: ExposureRecord) -> dict[str, Any]:
             "exp_wind_direction": record.wind_direction,
             "exp_iwv": record.iwv,
             "exp_airmass": record.airmass,
-            "obs_id": record.ob_id if record.ob_id is not None and record.ob_id <= LARGEST_ID else None,
+            "obs_id": record.ob_id,
             "obs_name": record.ob_name[:120],
             "obs_start": record.ob_start,
-            "obs_container_id": record.container_id
-            if record.container_id is not None and record.container_id <= LARGEST_ID
-            else None,
+            "obs_container_id": record.container_id,
             "obs_container_type": record.container_type[:10],
             "obs_type": record.obs_type.value,
             "obs_type_header": record.obs_type_header[:40],
@@ -76,10 +75,10 @@ def columns(record: ExposureRecord) -> dict[str, Any]:
             "template_nexp": record.template_nexp,
             "interferometer_name": record.interferometer_name,
             "interferometer_version": record.interferometer_version,
-            "interferometer_stations": " ".join(record.stations),
-            "station_set": " ".join(sorted(record.stations)),
-            "interferometer_pops": record.pops,
-            "interferometer_channels": record.channels,
+            "interferometer_stations": " ".join(record.stations)[:40],
+            "station_set": " ".join(sorted(record.stations))[:40],
+            "interferometer_pops": record.pops[:12],
+            "interferometer_channels": record.channels[:40],
             "configuration": record.configuration[:40],
             "configuration_basis": record.configuration_basis,
             "instrument_name": record.instrument_name,
@@ -108,18 +107,24 @@ def columns(record: ExposureRecord) -> dict[str, Any]:
             "pointing_z": at.z if at else None,
             "ft_offset_ra": record.ft_offset_ra,
             "ft_offset_dec": record.ft_offset_dec,
-            "pair_key": record.pair_key,
+            "pair_key": record.pair_key[:80],
             "time_counted": record.time_counted,
-            "group_key": record.group_key,
+            "group_key": record.group_key[:120],
         }
     )
 
 
 def _storable(values: dict[str, Any]) -> dict[str, Any]:
-    """NaN and infinities become missing; NUL characters, which PostgreSQL refuses, are dropped."""
+    """NaN, infinities and whole numbers too large for a column become missing.
+
+    NUL characters, which PostgreSQL refuses, are dropped.
+    """
     for name, value in values.items():
         if isinstance(value, float):
             if not math.isfinite(value):
+                values[name] = None
+        elif isinstance(value, int):
+            if abs(value) > LARGEST_INTEGER and name not in _WIDER:
                 values[name] = None
         elif isinstance(value, str) and "\x00" in value:
             values[name] = value.replace("\x00", "")

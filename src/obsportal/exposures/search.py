@@ -151,9 +151,13 @@ def parse(params: Mapping[str, str], *, page_size: int | None = None) -> Search:
     return Search(tuple(criteria(params)), sort, page, limit, all_fields)
 
 
-def etag(params: Mapping[str, str], actor: Actor, variant: str) -> str:
-    """The validator of an answer: it changes with the rows, the request, the reader and the form."""
-    counter, _ = last_modified()
+def etag(params: Mapping[str, str], actor: Actor, variant: str, counter: int | None = None) -> str:
+    """The validator of an answer: it changes with the rows, the request, the reader and the form.
+
+    ``counter`` is the change counter of the exposures where the caller knows it already.
+    """
+    if counter is None:
+        counter, _ = last_modified()
     who = actor.pk if actor is not None and actor.is_authenticated else 0
     asked = "&".join(f"{k}={v}" for k, v in sorted(params.items()) if v)
     text = f"{contract.CONTRACT_VERSION}|{counter}|{who}|{variant}|{asked}"

@@ -20,6 +20,7 @@ from psycopg import ClientCursor
 from obsportal.exposures.contract import ContractColumn
 from obsportal.exposures.models import Exposure
 from obsportal.serialise.ahead import ahead
+from obsportal.serialise.rows import SMALL_BATCH, Batch, PlainBatch
 
 SMALL = 2_000
 BATCH_ROWS = 8_192
@@ -39,21 +40,21 @@ def schema(columns: tuple[ContractColumn, ...]) -> pa.Schema:
     return pa.schema([(c.column.name, _TYPES[c.column.datatype]) for c in columns])
 
 
-def batches(
-    statement: tuple[str, Sequence[Any]], columns: Sequence[ContractColumn]
-) -> Iterator[pa.RecordBatch]:
+def batches(statement: tuple[str, Sequence[Any]], columns: Sequence[ContractColumn]) -> Iterator[Batch]:
     """The rows of a statement (SQL and parameters) as record batches of the published columns.
 
     The first batch is fetched before this returns its iterator, so that a failing query is an error
     of the request and not a cut answer.
     """
     sql, params = statement
-    form = schema(tuple(columns))
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
         first = cursor.fetchmany(SMALL + 1)
+    if len(first) <= SMALL_BATCH:
+        return iter([PlainBatch(list(zip(*first, strict=True)))] if first else [])
+    form = schema(tuple(columns))
     if len(first) <= SMALL:
-        return iter([_from_rows(first, form)] if first else [])
+        return iter([_from_rows(first, form)])
     if connection.vendor == "sqlite":
         never_null = frozenset(c.column.name for c in columns if not _nullable(c))
         return ahead(_sqlite(str(connection.settings_dict["NAME"]), sql, params, form, never_null))

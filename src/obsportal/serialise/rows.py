@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -57,10 +57,30 @@ class RowFormat:
     empty_is_null: bool = False
 
 
-def row_chunks(batches: Iterable[pa.RecordBatch], form: RowFormat) -> Iterator[bytes]:
+@dataclass(frozen=True, slots=True)
+class PlainBatch:
+    """A few rows as Python values, column by column, in the types their columns declare.
+
+    What comes as Python values and leaves as text at once need not pass through Arrow.
+    """
+
+    columns: Sequence[Sequence[object]]
+
+    @property
+    def num_rows(self) -> int:
+        """How many rows there are."""
+        return len(self.columns[0])
+
+
+Batch: TypeAlias = "pa.RecordBatch | PlainBatch"
+
+
+def row_chunks(batches: Iterable[Batch], form: RowFormat) -> Iterator[bytes]:
     """The bytes of all rows in order, in pieces of about a megabyte at most."""
     for batch in batches:
-        if 0 < batch.num_rows <= SMALL_BATCH:
+        if isinstance(batch, PlainBatch):
+            yield plain_rows(batch.columns, form)
+        elif 0 < batch.num_rows <= SMALL_BATCH:
             yield small_rows(batch, form)
         else:
             for piece in slices(batch):
@@ -103,11 +123,22 @@ def cell_texts(array: pa.Array, datatype: str, form: RowFormat) -> pa.Array:
 
 def small_rows(batch: pa.RecordBatch, form: RowFormat) -> bytes:
     """The rows of a small batch, by Python alone."""
+    return plain_rows([_values(array) for array in conform(batch, form.columns)], form)
+
+
+def _values(array: pa.Array) -> list[object]:
+    try:
+        return array.to_pylist()  # type: ignore[no-any-return]
+    except UnicodeDecodeError:
+        return inspect_text(array).array.to_pylist()  # type: ignore[no-any-return]
+
+
+def plain_rows(columns: Sequence[Sequence[object]], form: RowFormat) -> bytes:
+    """The rows of columns of Python values."""
     values: list[list[str | None]] = []
     template = form.row_opening
-    arrays = conform(batch, form.columns)
-    for array, column, cell in zip(arrays, form.columns, form.cells, strict=True):
-        words = cell_words(array, column.datatype, form)
+    for plain, column, cell in zip(columns, form.columns, form.cells, strict=True):
+        words = cell_words(plain, column.datatype, form)
         template += cell.before
         if None in words:
             template += "\0"
@@ -122,17 +153,12 @@ def small_rows(batch: pa.RecordBatch, form: RowFormat) -> bytes:
     return "".join(map(template.__mod__, zip(*values, strict=True))).encode()
 
 
-def cell_words(array: pa.Array, datatype: str, form: RowFormat) -> list[str | None]:
+def cell_words(values: Sequence[Any], datatype: str, form: RowFormat) -> list[str | None]:
     """What `cell_texts` gives, made value by value."""
     if datatype == "unicodeChar":
-        try:
-            texts = array.to_pylist()
-        except UnicodeDecodeError:
-            texts = inspect_text(array).array.to_pylist()
         cell = form.text.cell
-        words = [None if text is None else cell(text) for text in texts]
+        words = [None if text is None else cell(text) for text in values]
         return [word or None for word in words] if form.empty_is_null else words
-    values = array.to_pylist()
     if datatype == "double":
         word_of = finite_word if form.finite_only else double_word
         return [None if value is None else word_of(value) for value in values]
