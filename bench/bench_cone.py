@@ -54,7 +54,9 @@ def main() -> None:
 
         seconds = portal.together([lambda n=n: client(n) for n in range(CLIENTS)])  # type: ignore[misc]
     plain = portal.median_ms(lambda: plainly(*rng.choice(places)), 15)
-    print(f"targets drawn evenly; rows per answer: mean {sum(rows) / len(rows):.1f}, median {sorted(rows)[len(rows) // 2]}")
+    print(
+        f"targets drawn evenly; rows per answer: mean {sum(rows) / len(rows):.1f}, median {sorted(rows)[len(rows) // 2]}"
+    )
     print(f"one connection, median:   {median:8.2f} ms   (goal: at most 3)")
     print(f"{CLIENTS} clients:                {REQUESTS / seconds:8.0f} requests/s   (goal: at least 500)")
     print(f"the {len(crowded)} most observed targets, median: {busiest:.1f} ms")

@@ -17,10 +17,11 @@ def main() -> None:
     total = Exposure.objects.filter(visibility="public").count()
     with portal.served(workers=1) as address:
         portal.Connection(address).get("/search.votable?limit=10")
-        pid = server_pid()
-        began_at = memory_mb(pid)
-        results = [stream(address) for _ in range(3)]
-        grown = peak_mb(pid) - began_at
+        pid = portal.worker_pid()
+        began_at = portal.own_memory_mb(pid)
+        with portal.Watched(pid) as watched:
+            results = [stream(address) for _ in range(3)]
+        grown = watched.peak - began_at
     first, seconds, size = min(results, key=lambda r: r[1])
     peer = astropy_rows_per_second(4000)
     rate = total / seconds
@@ -49,42 +50,23 @@ def stream(address: tuple[str, int]) -> tuple[float, float, int]:
     return first, time.perf_counter() - began, size
 
 
-def server_pid() -> int:
-    """The worker process of the benchmarked server: the one with the largest memory."""
-    listing = subprocess.run(["ps", "-eo", "pid,rss,args"], capture_output=True, text=True, check=True).stdout
-    mine = [
-        line.split(None, 2) for line in listing.splitlines() if "obsportal" in line and "bench" not in line
-    ]
-    return int(max(mine, key=lambda fields: int(fields[1]))[0])
-
-
-def memory_mb(pid: int) -> float:
-    return status_mb(pid, "VmRSS")
-
-
-def peak_mb(pid: int) -> float:
-    return status_mb(pid, "VmHWM")
-
-
-def status_mb(pid: int, name: str) -> float:
-    with open(f"/proc/{pid}/status") as lines:  # noqa: PTH123
-        return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(name))
-
-
 def tenfold() -> None:
     """Peak memory of writing N and ten times N rows, in a process each: flat is flat."""
     code = (
-        "import resource, sys, django; django.setup()\n"
-        "from itertools import chain, repeat\n"
+        "import sys, django; django.setup()\n"
+        "sys.path.insert(0, 'bench')\n"
+        "import os, portal\n"
         "from obsportal.exposures import contract, search, stream\n"
         "from obsportal.serialise import FORMATS\n"
         "def batches(n):\n"
         "    for _ in range(n):\n"
-        "        yield from stream.batches(search.parse({'limit': '60000'}).statement(None), contract.COLUMNS)\n"
+        "        yield from stream.batches(search.parse({'limit': '30000'}).statement(None), contract.COLUMNS)\n"
         "write = FORMATS['votable'].writer\n"
         "columns = [c.column for c in contract.COLUMNS]\n"
-        "size = sum(map(len, write(batches(int(sys.argv[1])), columns, params={'status': 'OK'})))\n"
-        "print(size, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)\n"
+        "with portal.Watched(os.getpid()) as watched:\n"
+        "    before = watched.peak\n"
+        "    size = sum(map(len, write(batches(int(sys.argv[1])), columns, params={'status': 'OK'})))\n"
+        "print(size, watched.peak - before)\n"
     )
     peaks = []
     for times in ("1", "10"):
@@ -96,7 +78,9 @@ def tenfold() -> None:
             check=True,
         )
         peaks.append(float(done.stdout.split()[1]))
-    print(f"peak memory:       {peaks[0]:10.0f} MB for 60,000 rows, {peaks[1]:.0f} MB for ten times as many")
+    print(
+        f"growth in one process: {peaks[0]:6.0f} MB for 30,000 rows, {peaks[1]:.0f} MB for ten times as many"
+    )
 
 
 def astropy_rows_per_second(number: int) -> float:

@@ -21,6 +21,46 @@ DATA = Path(
 )
 
 
+server_pid = 0
+"""The running server's main process."""
+
+
+def own_memory_mb(pid: int) -> float:
+    """Memory of a process that is its own: mapped files, such as the database, do not count."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return next(int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("RssAnon"))
+
+
+def worker_pid() -> int:
+    """The server's worker process: the child with the most memory of its own."""
+    listing = subprocess.run(["ps", "-eo", "pid,ppid"], capture_output=True, text=True, check=True).stdout
+    family = {server_pid}
+    pairs = [tuple(map(int, line.split())) for line in listing.splitlines()[1:]]
+    for _ in range(3):
+        family |= {pid for pid, parent in pairs if parent in family}
+    return max(family - {server_pid}, key=own_memory_mb)
+
+
+class Watched:
+    """Samples a process's own memory while the block runs; ``peak`` is in MB."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid, self.peak, self._over = pid, own_memory_mb(pid), threading.Event()
+
+    def __enter__(self) -> Watched:
+        self._thread = threading.Thread(target=self._watch)
+        self._thread.start()
+        return self
+
+    def _watch(self) -> None:
+        while not self._over.wait(0.02):
+            self.peak = max(self.peak, own_memory_mb(self.pid))
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+
 def environment() -> dict[str, str]:
     """The environment of the benchmarked portal."""
     return os.environ | {"OBSPORTAL_DATA": str(DATA), "DJANGO_SETTINGS_MODULE": "obsportal.site.settings"}
@@ -48,6 +88,8 @@ def served(workers: int = 2) -> Iterator[tuple[str, int]]:
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "obsportal", "serve", "--port", str(port), "--workers", str(workers)]
     server = subprocess.Popen(command, env=environment(), stderr=subprocess.DEVNULL)
+    global server_pid
+    server_pid = server.pid
     try:
         for _ in range(200):
             time.sleep(0.1)

@@ -96,6 +96,31 @@ def test_a_body_that_is_no_form_never_breaks_the_server(client: Client, body: by
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("body", "media", "headers"),
+    [
+        (b'{"ra": 1}', "application/json", {}),
+        (b"ra=1&dec=2", "application/x-www-form-urlencoded; charset=utf-16", {}),
+        (b"ra=1&dec=2", "application/x-www-form-urlencoded", {"transfer-encoding": "chunked"}),
+    ],
+)
+def test_a_body_that_would_not_be_read_is_refused_rather_than_ignored(
+    client: Client, body: bytes, media: str, headers: dict[str, str]
+):
+    size = {"CONTENT_LENGTH": ""} if headers else {}
+    response = client.generic("POST", "/search.json", body, content_type=media, headers=headers, **size)
+    assert response.status_code == 400
+    assert "body cannot be read" in json.loads(response.content)["message"]
+
+
+@pytest.mark.django_db
+def test_too_many_parameters_are_refused_in_the_format_asked_for(client: Client):
+    response = client.get("/search.json?" + "&".join(f"a{i}=1" for i in range(2000)))
+    assert response.status_code == 400
+    assert "too large" in json.loads(response.content)["message"]
+
+
+@pytest.mark.django_db
 def test_an_unknown_format_is_not_found(client: Client):
     assert client.get("/search.xlsx").status_code == 404
 

@@ -36,9 +36,11 @@ def ids(**params: str) -> list[str]:
         ({"interferometer": "CHARA"}, False),
         ({"stations": "UT1 UT2"}, True),
         ({"stations": "U4-U3-U2-U1"}, True),
+        ({"stations": "U1,"}, True),
         ({"stations": "A0"}, False),
         ({"configuration": "uts"}, True),
         ({"configuration": "small, large"}, False),
+        ({"configuration": "medium -> large"}, False),
         ({"program_id": "0104.C-0567(A)"}, True),
         ({"program_id": "0104.C-0567"}, True),
         ({"program_id": "0104.C-0567(B)"}, False),
@@ -52,6 +54,7 @@ def ids(**params: str) -> list[str]:
         ({"valid": "true"}, True),
         ({"valid": "no"}, False),
         ({"fringe_tracker": "gravity"}, True),
+        ({"fringe_tracker": "none"}, False),
         ({"technical": "false"}, True),
         ({"technical": "true"}, False),
         ({"night": "2020-01-26"}, True),
@@ -66,6 +69,12 @@ def ids(**params: str) -> list[str]:
 def test_a_parameter_selects(params: dict[str, str], hit: bool):
     exposure = make_exposure(exp_mjd_start=58875.152338, exp_mjd_end=58875.156)
     assert ids(**params) == ([exposure.exp_id] if hit else [])
+
+
+def test_exposures_without_fringe_tracker_are_found_by_its_absence():
+    exposure = make_exposure(fringe_tracker="")
+    make_exposure()
+    assert ids(fringe_tracker="NONE") == [exposure.exp_id]
 
 
 def test_a_number_of_a_mode_is_as_good_as_its_name():

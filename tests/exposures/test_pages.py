@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import json
 import re
@@ -56,7 +57,7 @@ def refuse(header_id: str = "GRAVI.2020-01-27T03:00:00.000", **values: object) -
     )
 
 
-@pytest.mark.parametrize("address", ["/", "/search", "/refused", "/help/api"])
+@pytest.mark.parametrize("address", ["/", "/refused", "/help/api"])
 def test_an_empty_portal_says_what_to_do(client: Client, address: str):
     page = text(client, address)
     if address == "/":
@@ -135,6 +136,28 @@ def test_columns_sort_and_pages_turn(client: Client):
 )
 def test_a_wrong_value_is_explained_with_status_400(client: Client, query: str, sentence: str):
     assert sentence in text(client, f"/search?{query}", 400)
+
+
+def test_the_search_page_can_be_posted_to_without_a_token():
+    make_exposure()
+    strict = Client(enforce_csrf_checks=True)
+    answer = strict.post("/search", {"instrument": "GRAVITY"})
+    assert answer.status_code == 200
+    assert "HD 58647" in answer.content.decode()
+    assert strict.post("/search", {"instrument": "CAMERA"}).status_code == 400
+    assert strict.post("/search", {"format": "csv"}).content.startswith(b"exp_id,")
+
+
+def test_every_choice_that_is_offered_is_understood(client: Client):
+    make_exposure(configuration="medium -> large", configuration_basis="relocated")
+    for value in re.findall(r'name="configuration"[^>]* value="([^"]+)"', text(client, "/search")):
+        found = client.get("/search", {"configuration": html.unescape(value)})
+        assert (found.status_code, "HD 58647" in found.content.decode()) == (200, True)
+
+
+@pytest.mark.parametrize("query", ["sort=,", "sort=,,,", "target_name=a%00b", "stations=U1,"])
+def test_odd_values_never_break_the_page(client: Client, query: str):
+    assert client.get(f"/search?{query}").status_code == 200
 
 
 def test_a_wrong_value_keeps_the_other_choices(client: Client):
@@ -301,6 +324,6 @@ def test_a_failure_gets_a_page_without_details(monkeypatch: pytest.MonkeyPatch):
     assert "secret detail" not in page
 
 
-@pytest.mark.parametrize("address", ["/", "/search", "/refused", "/help/api", "/uv", "/position"])
+@pytest.mark.parametrize("address", ["/", "/refused", "/help/api", "/uv", "/position"])
 def test_pages_cannot_be_posted_to(client: Client, address: str):
     assert client.post(address).status_code == 405

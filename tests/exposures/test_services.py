@@ -225,6 +225,33 @@ def test_targets_gather_by_name_and_by_place():
     assert Target.objects.get(pk=targets[0]).ra == 111.4837
 
 
+def test_a_close_companion_is_not_filed_under_its_star():
+    star, companion = Sighting("beta Pic", 86.82, -51.07), Sighting("beta Pic b", 86.82003, -51.06997)
+    alias = Sighting("HD 39060", 86.82003, -51.06998)
+    cases = [(star, None), (companion, star), (companion, alias), (companion, None), (star, None)]
+    ingest(
+        [
+            digest_of(record(f"T{i}_1", target=science, ft_target=tracked), text=str(i))
+            for i, (science, tracked) in enumerate(cases)
+        ]
+    )
+    found = Exposure.objects.order_by("exp_id").values_list("target__name", "ft_target__name")
+    assert list(found) == [
+        ("beta Pic", None),
+        ("beta Pic b", "beta Pic"),
+        ("beta Pic b", "beta Pic"),
+        ("beta Pic b", None),
+        ("beta Pic", None),
+    ]
+
+
+def test_two_names_of_one_star_in_both_fields_are_one_target():
+    here = {"ra": 86.82, "dec": -51.07}
+    both = record("T_1", target=Sighting("HD 39060", **here), ft_target=Sighting("beta Pic", **here))
+    ingest([digest_of(both, text="both")])
+    assert Exposure.objects.get().target_id == Exposure.objects.get().ft_target_id
+
+
 def test_positions_that_are_missing_share_a_target_of_their_name():
     ingest([digest_of(record(f"T{i}_1", target=Sighting("LAMP", None, None)), text=str(i)) for i in range(2)])
     assert Target.objects.count() == 1

@@ -10,8 +10,8 @@ import json
 from collections.abc import Iterator
 from itertools import chain
 
-from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.core.exceptions import BadRequest, RequestDataTooBig, TooManyFieldsSent
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict, StreamingHttpResponse
 from django.http.multipartparser import MultiPartParserError
 from django.utils.http import http_date
 from django.views.decorators.csrf import csrf_exempt
@@ -29,17 +29,33 @@ WHOLE = 1_000_000
 def parameters(request: HttpRequest) -> dict[str, str]:
     """The parameters of a request, of the body before those of the URL; repeated ones are joined.
 
-    Raises SearchError for a body that is no form.
+    NUL characters, which no database keeps, are dropped. Raises SearchError for a body that is no
+    form, rather than to answer as if nothing had been asked.
     """
-    found = {name: ",".join(filter(None, values)) for name, values in request.GET.lists()}
-    if request.method == "POST":
-        try:
-            found |= {name: ",".join(filter(None, values)) for name, values in request.POST.lists()}
-        except (RequestDataTooBig, TooManyFieldsSent) as error:
-            raise SearchError("body", f"the request body is too large: {error}") from None
-        except (MultiPartParserError, ValueError, OSError) as error:
-            raise SearchError("body", f"the request body cannot be read as a form: {error}") from None
+    try:
+        found = _joined(request.GET)
+        if request.method == "POST":
+            _check_form(request)
+            found |= _joined(request.POST)
+    except (RequestDataTooBig, TooManyFieldsSent) as error:
+        raise SearchError("body", f"the request is too large: {error}") from None
+    except (MultiPartParserError, BadRequest, ValueError, OSError) as error:
+        raise SearchError("body", f"the request body cannot be read as a form: {error}") from None
     return found
+
+
+def _joined(query: QueryDict) -> dict[str, str]:
+    return {name: ",".join(filter(None, values)).replace("\x00", "") for name, values in query.lists()}
+
+
+FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
+
+
+def _check_form(request: HttpRequest) -> None:
+    if "HTTP_TRANSFER_ENCODING" in request.META and not request.META.get("CONTENT_LENGTH"):
+        raise ValueError("its length is not stated (Content-Length)")
+    if request.META.get("CONTENT_LENGTH") not in {None, "", "0"} and request.content_type not in FORM_TYPES:
+        raise ValueError(f"its type is {request.content_type!r}, not {FORM_TYPES[0]}")
 
 
 @csrf_exempt

@@ -261,7 +261,7 @@ def _interferometer(text: str) -> Criterion:
 
 def _stations(text: str) -> Criterion:
     wanted = []
-    for part in re.split(r"[\s,;+\-/]+", text.strip()):
+    for part in re.split(r"[\s,;+\-/]+", text.strip(" ,;+-/")):
         for array in facilities.facilities().values():
             try:
                 wanted.append(array.station(part).log_name)
@@ -284,9 +284,16 @@ def _stations(text: str) -> Criterion:
     return Criterion("stations", f"with stations {' '.join(dict.fromkeys(wanted))}", condition)
 
 
+@lru_cache(maxsize=1)
+def _relocations() -> tuple[str, ...]:
+    """Names of the arrays between two offered configurations, such as ``medium -> large``."""
+    arrays = facilities.facilities().values()
+    return tuple(sorted({offer.name for array in arrays for offer in array.relocations if offer.name}))
+
+
 def _configuration(text: str) -> Criterion:
     parts = [p.strip() for p in text.split(",") if p.strip()]
-    known = {name.lower(): name for name in CONFIGURATIONS}
+    known = {name.lower(): name for name in _relocations() + CONFIGURATIONS}
     unknown = [p for p in parts if p.lower() not in known]
     if unknown or not parts:
         raise SearchError(
@@ -324,6 +331,12 @@ def _valid(text: str) -> Criterion:
     return Criterion(
         "valid", "without errors" if good else "with errors", Q(exp_validation_level=1 if good else 0)
     )
+
+
+def _fringe_tracker(text: str) -> Criterion:
+    if text.upper() == "NONE":
+        return Criterion("fringe_tracker", "no fringe tracker", Q(fringe_tracker=""))
+    return Criterion("fringe_tracker", f"fringe tracker {text[:60]}", Q(fringe_tracker__iexact=text))
 
 
 def _night(text: str) -> Criterion:
@@ -398,8 +411,8 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter("valid", "true: no validation error; false: at least one.", _valid, "true"),
     Parameter(
         "fringe_tracker",
-        "Fringe tracker of the header: GRAVITY, FINITO, NONE, ...",
-        _text_equal("fringe_tracker", "fringe_tracker__iexact", "fringe tracker"),
+        "Fringe tracker of the header: GRAVITY, GRA4MAT, FINITO, ..., or NONE.",
+        _fringe_tracker,
         "GRAVITY",
     ),
     Parameter(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from obsportal.exposures.angles import dms, hms, hours_minutes
@@ -37,11 +37,19 @@ class Field:
     show: Callable[[Any], str] | None = None
 
 
+HALF_A_MILLISECOND = timedelta(microseconds=500)
+"""Added before digits are cut, so that they are rounded."""
+
+
 def _utc(mjd: float) -> str:
     try:
-        return f"{mjd_to_datetime(mjd):%Y-%m-%d %H:%M:%S.%f}"[:-3]
+        return f"{mjd_to_datetime(mjd) + HALF_A_MILLISECOND:%Y-%m-%d %H:%M:%S.%f}"[:-3]
     except ValueError:
         return f"MJD {mjd:g}"
+
+
+def _micrometres(metres: float) -> str:
+    return f"{metres * 1e6:.4f}"
 
 
 def _mjd(mjd: float) -> str:
@@ -91,7 +99,7 @@ GROUPS: dict[str, tuple[Field, ...]] = {
         Field("Version", "interferometer_version"),
         Field("Stations in beam order", "interferometer_stations", record="stations"),
         Field("Configuration", "configuration"),
-        Field("Configuration is", "configuration_basis", record="configuration"),
+        Field("Basis of the configuration", "configuration_basis", record="configuration"),
         Field("PoPs", "interferometer_pops", record="pops"),
         Field("Channels", "interferometer_channels", record="channels"),
         Field("Baselines read from", "baselines_origin", record="baselines"),
@@ -101,8 +109,8 @@ GROUPS: dict[str, tuple[Field, ...]] = {
         Field("ASPRO2 entry", "instrument_variant"),
         Field("Mode", "instrument_mode"),
         Field("Submode", "instrument_submode"),
-        Field("Shortest wavelength", "instrument_em_min", "µm", "em_min", 1e6),
-        Field("Longest wavelength", "instrument_em_max", "µm", "em_max", 1e6),
+        Field("Shortest wavelength", "instrument_em_min", "µm", "em_min", show=_micrometres),
+        Field("Longest wavelength", "instrument_em_max", "µm", "em_max", show=_micrometres),
         Field("Spectral resolution", "instrument_em_res_power", "λ/Δλ", "em_res_power"),
         Field("Wavelengths read from", "wavelength_origin"),
         Field("Fringe tracker", "fringe_tracker"),

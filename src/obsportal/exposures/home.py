@@ -49,6 +49,8 @@ class Overview:
     nights: int
     instruments: tuple[InstrumentCount, ...]
     latest: tuple[LatestNight, ...]
+    demonstration: bool = False
+    """Some of the exposures are invented."""
 
 
 def overview(actor: Actor) -> Overview:
@@ -90,6 +92,7 @@ def count(actor: Actor) -> Overview:
         nights=by_night.count(),
         instruments=instruments,
         latest=tuple(latest),
+        demonstration=rows.filter(authority__startswith="demo.").exists(),
     )
 
 

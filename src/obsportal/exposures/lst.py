@@ -68,12 +68,12 @@ def joined(ranges: Iterable[tuple[float, float]]) -> tuple[tuple[float, float], 
 
 def svg(rows: list[Bar]) -> str:
     """The bars over 0 .. 24 h of local sidereal time, as one SVG element."""
-    left, width, step, top = 150, 560, 20, 8
+    left, width, step, top = 146, 412, 22, 10
     bottom = top + step * len(rows)
     title = "Observed ranges of local sidereal time"
     parts = [
         '<svg xmlns="http://www.w3.org/2000/svg" class="lst-plot" role="img"'
-        f' viewBox="0 0 {left + width + 20} {bottom + 46}" aria-label="{title}"><title>{title}</title>'
+        f' viewBox="0 0 {left + width + 16} {bottom + 46}" aria-label="{title}"><title>{title}</title>'
     ]
     for hour in range(0, 25, 2):
         x = left + width * hour / 24
@@ -84,7 +84,7 @@ def svg(rows: list[Bar]) -> str:
     )
     for k, bar in enumerate(rows):
         y = top + step * k
-        parts.append(f'<text x="{left - 8}" y="{y + 14}" text-anchor="end">{escape(bar.label)}</text>')
+        parts.append(f'<text x="{left - 8}" y="{y + 15}" text-anchor="end">{escape(bar.label)}</text>')
         for start, end in bar.ranges:
             x, wide = left + width * start / 24, max(2.0, width * (end - start) / 24)
             parts.append(

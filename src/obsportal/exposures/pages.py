@@ -17,7 +17,8 @@ from django.http import (
     StreamingHttpResponse,
 )
 from django.shortcuts import get_object_or_404, render
-from django.views.decorators.http import require_safe
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods, require_safe
 
 from obsportal import __version__
 from obsportal.exposures import answers, home, listing, quick, refusals, services, stream
@@ -37,6 +38,8 @@ def fresh(view: View) -> View:
 
     @wraps(view)
     def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.method == "POST":
+            return view(request, *args, **kwargs)
         variant = f"{request.path}|{__version__}|{request.headers.get('Accept', '')[:40]}"
         validator = etag(request.GET.dict(), request.user, variant)
         if not settings.DEBUG and validator in request.headers.get("If-None-Match", ""):
@@ -85,7 +88,8 @@ def home_page(request: HttpRequest) -> HttpResponseBase:
     return render(request, "exposures/home.html", {"overview": home.overview(request.user)})
 
 
-@require_safe
+@csrf_exempt
+@require_http_methods(["GET", "HEAD", "POST"])
 @fresh
 def search_page(request: HttpRequest) -> HttpResponseBase:
     """The search: filters with counts, rows, and the same in every format."""

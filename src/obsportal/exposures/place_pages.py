@@ -27,6 +27,8 @@ UV_FORMS = {
     "json": "application/json",
 }
 LST_ROWS = 5_000
+WIDER_RADII = (60, 300, 1800)
+"""Offered where nothing was found (arcsec)."""
 
 
 def unit_of(params: Mapping[str, str]) -> Unit:
@@ -39,7 +41,9 @@ def unit_of(params: Mapping[str, str]) -> Unit:
 
 
 def drawing(coverage: uv.Coverage, unit: Unit, params: Mapping[str, str], uv_query: str) -> dict[str, Any]:
-    """What the plot's template part needs."""
+    """What the plot's template part needs; in metres when no wavelength is known and no unit is asked for."""
+    if coverage.tracks and coverage.band is None and not params.get("unit", "").strip():
+        unit = Unit.METRES
     return {
         "coverage": coverage,
         "unit": unit,
@@ -154,7 +158,13 @@ def position_page(request: HttpRequest) -> HttpResponseBase:
     except SearchError as error:
         return bad_request(request, error)
     ra, dec = float(given["ra"]), float(given["dec"])
-    context = {"title": search.words, "ra": ra, "dec": dec, "outside": [related.simbad_position(ra, dec, 60)]}
+    context = {
+        "title": search.words,
+        "ra": ra,
+        "dec": dec,
+        "radii": [radius for radius in WIDER_RADII if radius > float(given.get("radius", 0))],
+        "outside": [related.simbad_position(ra, dec, 60)],
+    }
     return _place(request, params, given, context, {"ra": ra, "dec": dec})
 
 

@@ -7,7 +7,7 @@ with its conjugate.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
 from io import BytesIO
 from itertools import pairwise
@@ -23,11 +23,14 @@ CENTRE_X, CENTRE_Y, HALF = 316, 262, 236
 HEIGHT = 610
 LABELLED_TRACKS = 15
 """Up to this many tracks are named at their middle."""
+LETTER = 7.2
+"""Width of a letter of a track's name, about."""
 MAX_STRIPS = 4_000
 """Coloured pieces in one SVG; with many tracks, each gets fewer."""
 
 STANDALONE_STYLE = (
-    "text{font:12px system-ui,sans-serif;fill:#1d2733}.plot-minor{fill:#5a6675}"
+    "text{font:12px system-ui,sans-serif;fill:#1d2733}.plot-minor,.plot-name{fill:#5a6675}"
+    ".plot-name{paint-order:stroke;stroke:#fff;stroke-width:3px}"
     ".plot-frame{fill:none;stroke:#5a6675}.plot-grid{stroke:#dfe4ea;fill:none}.plot-axis{stroke:#b4bdc8}"
 )
 
@@ -116,7 +119,7 @@ def svg(coverage: Coverage, unit: Unit, *, standalone: bool = False) -> str:
     if standalone:
         parts.append(f'<style>{STANDALONE_STYLE}</style><rect width="{SIZE}" height="{HEIGHT}" fill="#fff"/>')
     parts += _axes(half, scale, unit)
-    thin = (2.0 if len(coverage.tracks) <= 300 else 1.3) * (1.4 if unit is Unit.METRES else 1)
+    thin = _thin(len(coverage.tracks)) * (1.4 if unit is Unit.METRES else 1)
     drawn = "".join(
         f'<path d="{"".join(paths[colour])}" fill="{_colour(colour)}" stroke="{_colour(colour)}"'
         f' stroke-width="{_width(colour, unit, thin):.1f}"/>'
@@ -135,6 +138,11 @@ def svg(coverage: Coverage, unit: Unit, *, standalone: bool = False) -> str:
         parts.append(f'<text class="plot-minor" {place_of_note}>{escape(coverage.note)}</text>')
     parts.append("</svg>")
     return "".join(parts)
+
+
+def _thin(tracks: int) -> float:
+    """The narrowest line: a few short tracks are seen, many do not hide one another."""
+    return 3.0 if tracks <= 60 else 2.0 if tracks <= 300 else 1.3
 
 
 def nothing(coverage: Coverage, unit: Unit) -> str:
@@ -169,24 +177,55 @@ def _axes(half: float, scale: float, unit: Unit) -> Iterator[str]:
     )
 
 
-def _labels(coverage: Coverage, unit: Unit, place: Any) -> Iterator[str]:
+def _labels(coverage: Coverage, unit: Unit, place: Callable[[Point], str]) -> Iterator[str]:
+    """The name of each track beyond its outer end, or beyond its conjugate's where that is free."""
     if len(coverage.tracks) > LABELLED_TRACKS or len({t.exp_id for t in coverage.tracks}) > 1:
         return
+    outer: list[tuple[str, tuple[float, float]]] = []
+    taken: list[tuple[float, float]] = []
     for track in coverage.tracks:
-        if unit is Unit.MEGA_LAMBDA and not track.em_min:
+        if unit is Unit.MEGA_LAMBDA and not (track.em_min and track.em_max):
             continue
-        point = track.start if unit is Unit.METRES else in_mega_lambda(track.start, track.em_min or 1)
-        x, y = place(point).split()
-        anchor = "end" if point.u > 0 else "start"
-        shift = -6 if point.u > 0 else 6
-        yield (
-            f'<text class="plot-minor" x="{float(x) + shift:.1f}" y="{float(y) - 5:.1f}"'
-            f' text-anchor="{anchor}">{escape(track.baseline)}</text>'
-        )
+        drawn = [track.start, track.end]
+        if unit is Unit.MEGA_LAMBDA:
+            drawn = [in_mega_lambda(p, em or 1) for p in drawn for em in (track.em_min, track.em_max)]
+        points = [_pixel(place(point)) for point in drawn]
+        points.append((sum(x for x, _ in points) / len(points), sum(y for _, y in points) / len(points)))
+        taken += points + [_opposite(point) for point in points]
+        outer.append((track.baseline, max(points, key=lambda p: math.dist(p, (CENTRE_X, CENTRE_Y)))))
+    for name, point in outer:
+        wide = LETTER * len(name)
+        corners = [_label_corner(end, wide) for end in (point, _opposite(point))]
+        x, y = next((c for c in corners if not _covers(c, wide, taken)), corners[0])
+        taken += [(x + wide * k / 4, y - 4) for k in range(5)]
+        yield f'<text class="plot-name" x="{x:.1f}" y="{y:.1f}">{escape(name)}</text>'
+
+
+def _pixel(text: str) -> tuple[float, float]:
+    x, y = text.split()
+    return float(x), float(y)
+
+
+def _opposite(point: tuple[float, float]) -> tuple[float, float]:
+    return 2 * CENTRE_X - point[0], 2 * CENTRE_Y - point[1]
+
+
+def _label_corner(point: tuple[float, float], wide: float) -> tuple[float, float]:
+    """Where a name of this width begins, away from the centre of the plot and inside its frame."""
+    away = math.dist(point, (CENTRE_X, CENTRE_Y)) or 1.0
+    across, down = (point[0] - CENTRE_X) / away, (point[1] - CENTRE_Y) / away
+    left = point[0] + 9 * across - wide * (1 - across) / 2
+    inside = min(max(left, CENTRE_X - HALF + 4), CENTRE_X + HALF - 4 - wide)
+    return inside, point[1] + 15 * down + 4 - (10 if inside != left else 0)
+
+
+def _covers(corner: tuple[float, float], wide: float, points: Iterable[tuple[float, float]]) -> bool:
+    x, y = corner
+    return any(x - 3 < px < x + wide + 3 and y - 14 < py < y + 5 for px, py in points)
 
 
 def _colour_bar(colours: Colours) -> Iterator[str]:
-    left, top, width = CENTRE_X - HALF, HEIGHT - 52, 2 * HALF
+    left, top, width = CENTRE_X - HALF, HEIGHT - 62, 2 * HALF
     piece = width / len(COLOURS)
     for k, colour in enumerate(COLOURS):
         x, wide = left + k * piece, piece + 0.4
@@ -197,8 +236,8 @@ def _colour_bar(colours: Colours) -> Iterator[str]:
         (CENTRE_X, middle, "middle"),
         (left + width, colours.high, "end"),
     ):
-        text = f"{value * 1e6:.3g}" if anchor != "middle" else f"{value * 1e6:.3g} µm, wavelength"
-        yield f'<text x="{place}" y="{top + 24}" text-anchor="{anchor}">{text}</text>'
+        yield f'<text x="{place}" y="{top + 23}" text-anchor="{anchor}">{value * 1e6:.3g}</text>'
+    yield f'<text x="{CENTRE_X}" y="{top + 41}" text-anchor="middle">wavelength (µm)</text>'
 
 
 def figure(coverage: Coverage, unit: Unit, form: str) -> bytes:

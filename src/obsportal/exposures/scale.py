@@ -48,7 +48,7 @@ def nice_step(extent: float, wanted: int = 4) -> float:
     return power * next((factor for factor in (1, 2, 5) if rough / power <= factor), 10)
 
 
-def ticks(extent: float, wanted: int = 4) -> list[float]:
+def ticks(extent: float, wanted: int = 5) -> list[float]:
     """Nice values from -extent to extent, zero among them."""
     step = nice_step(extent, wanted)
     count = math.floor(extent / step + 1e-9)

@@ -137,7 +137,7 @@ def parse(params: Mapping[str, str], *, page_size: int | None = None) -> Search:
         if limit is None:
             limit = PAGE_SIZE
     sort: tuple[str, ...] = ("exp_mjd_start",)
-    if text := params.get("sort", "").strip():
+    if text := params.get("sort", "").strip(" ,"):
         sort = tuple(part.strip() for part in text.split(",") if part.strip())
         unknown = [part for part in sort if part.removeprefix("-") not in SORTS]
         if unknown:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -100,15 +100,25 @@ class _Caches:
     """Identities looked up often during one ingest."""
 
     provenance: dict[str, int] = field(default_factory=dict)
-    targets: dict[tuple[str, float | None, float | None], int] = field(default_factory=dict)
+    targets: dict[tuple[object, ...], int] = field(default_factory=dict)
 
-    def target(self, sighting: Sighting | None) -> int:
-        key = (sighting.name, sighting.ra, sighting.dec) if sighting else ("", None, None)
+    def pair(self, science: Sighting | None, tracked: Sighting | None) -> tuple[int, int | None]:
+        """The targets of both fields; the science target and the tracked star are kept apart."""
+        if tracked is None:
+            return self.target(science), None
+        others = targets.fields(science, tracked)
+        if others is None:
+            return self.target(science), self.target(tracked)
+        star = self.target(tracked, others[0])
+        return self.target(science, replace(others[1], target=star)), star
+
+    def target(self, sighting: Sighting | None, other: targets.OtherField | None = None) -> int:
+        key = (sighting.name, sighting.ra, sighting.dec, other) if sighting else ("", None, None, None)
         found = self.targets.get(key)
         if found is None:
             if len(self.targets) > 50_000:
                 self.targets.clear()
-            found = self.targets[key] = targets.assign(sighting)
+            found = self.targets[key] = targets.assign(sighting, other)
         return found
 
 
@@ -125,7 +135,7 @@ def _write(batch: list[Digest], options: IngestOptions, report: IngestReport, ca
         cache.targets.clear()
         raise
     if touched.any:
-        _join_continuations(touched.groups)
+        _join_continuations(touched.groups, now)
         _count_pairs_once(touched.pairs)
         bump("exposures", now)
 
@@ -275,11 +285,12 @@ def _project(
                     outcome = "added"
                     touched.add(record)
                 continue
+            science, tracked = cache.pair(record.target, record.ft_target)
             row = values | {
                 "header_id": header.pk if header else None,
                 "provenance_id": cache.provenance[provenance.sha256],
-                "target_id": cache.target(record.target),
-                "ft_target_id": cache.target(record.ft_target) if record.ft_target else None,
+                "target_id": science,
+                "ft_target_id": tracked,
                 "authority": options.authority or AUTHORITIES.get(record.interferometer_name, ""),
             }
             if existing is None:
@@ -324,7 +335,7 @@ def _keep_continuation(record: ExposureRecord, header: HeaderVersion) -> bool:
     return created
 
 
-def _join_continuations(group_keys: set[str]) -> None:
+def _join_continuations(group_keys: set[str], now: datetime) -> None:
     """An exposure ends when the last of its files ends."""
     for exposure in Exposure.objects.filter(group_key__in=group_keys):
         ends = ContinuationFile.objects.filter(group_key=exposure.group_key).values_list(
@@ -333,7 +344,8 @@ def _join_continuations(group_keys: set[str]) -> None:
         end = max([e for e in (*ends, exposure.exp_mjd_end) if e is not None], default=None)
         if end != exposure.exp_mjd_end:
             exposure.exp_mjd_end = end
-            exposure.save(update_fields=["exp_mjd_end"])
+            exposure.exp_date_updated = now
+            exposure.save(update_fields=["exp_mjd_end", "exp_date_updated"])
 
 
 def _count_pairs_once(pair_keys: set[str]) -> None:

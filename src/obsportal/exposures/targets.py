@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from django.db import connection
 
 from obsportal.exposures.models import Target
@@ -15,12 +17,35 @@ SAME_PLACE_DEG = 2 / 3600
 """Pointings within 2 arcsec are one target, whatever their names."""
 
 
-def assign(sighting: Sighting | None) -> int:
+@dataclass(frozen=True, slots=True)
+class OtherField:
+    """The other star of a dual-field exposure, which is never the target that is looked for."""
+
+    name: str = ""
+    target: int = 0
+
+
+def fields(science: Sighting | None, tracked: Sighting | None) -> tuple[OtherField, OtherField] | None:
+    """What the fringe-tracker star and the science target must not be; None for one star or one field.
+
+    A companion may be closer to its star than SAME_PLACE_DEG: their data are kept apart by name.
+    """
+    if science is None or tracked is None:
+        return None
+    if normalise(science.name) == normalise(tracked.name):
+        return None
+    if (science.ra, science.dec) == (tracked.ra, tracked.dec):
+        return None
+    return OtherField(name=normalise(science.name)), OtherField(name=normalise(tracked.name))
+
+
+def assign(sighting: Sighting | None, other: OtherField | None = None) -> int:
     """The primary key of the target of a sighting: an existing one, else a new one.
 
     Same normalised name within 1 arcmin, or any name within 2 arcsec; among several, the same name
     first, then the nearest, then the oldest. A sighting without a position belongs to the target of
     that name without a position. The first sighting gives the target its name and position.
+    ``other`` is the other field of a dual-field exposure.
     """
     name = (sighting.name if sighting else "").strip() or UNNAMED
     normalised = normalise(name) or UNNAMED
@@ -31,8 +56,10 @@ def assign(sighting: Sighting | None) -> int:
         return target.pk
     ra, dec = sighting.ra, sighting.dec
     best: tuple[bool, float, int] | None = None
-    for key, other, other_ra, other_dec in _candidates(normalised, ra, dec):
-        same_name = other == normalised != UNNAMED
+    for key, found_name, other_ra, other_dec in _candidates(normalised, ra, dec):
+        if other is not None and (key == other.target or found_name == other.name):
+            continue
+        same_name = found_name == normalised != UNNAMED
         distance = separation_deg(ra, dec, other_ra, other_dec)
         if distance <= (SAME_NAME_DEG if same_name else SAME_PLACE_DEG):
             found = (not same_name, distance, key)
