@@ -205,6 +205,29 @@ def test_the_time_of_a_pair_is_counted_once_and_by_the_only_one_that_is_there():
     assert counted == {"LM_1": True, "N_1": False}
 
 
+def test_what_follows_from_an_override_follows_and_survives_a_new_ingest():
+    author = User.objects.create_user("mode-curator", is_staff=True)
+    sent = digest_of(record(instrument_mode="", program_id="0104.C-0567(A)"), text="one")
+    ingest([sent])
+    override(Exposure.objects.get(), "obs_program", "60.A-9999(A)", reason="technical run", author=author)
+    override(Exposure.objects.get(), "instrument_mode", "HIGH-COMBINED", reason="seen in data", author=author)
+    ingest([digest_of(record(instrument_mode="", program_id="0104.C-0567(A)", ob_name="B"), text="two")])
+    kept = Exposure.objects.get()
+    assert (kept.obs_name, kept.obs_program_root, kept.technical) == ("B", "60.A-9999", True)
+    assert kept.instrument_mode == "HIGH-COMBINED"
+    assert kept.instrument_em_min is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("instrument_mode", None), ("instrument_mode", {"a": 1}), ("instrument_mode", "WARP"),
+     ("obs_program", 5), ("obs_program", "6" * 41), ("obs_program", None)],
+)  # fmt: skip
+def test_an_override_with_a_value_of_the_wrong_kind_is_refused(name: str, value: object):
+    with pytest.raises(OverrideError, match=name):
+        services.check_override(name, value, "because")
+
+
 def test_targets_gather_by_name_and_by_place():
     cases = [
         ("HD_58647", 111.4837, -14.1788, 0),

@@ -178,10 +178,10 @@ def _axes(half: float, scale: float, unit: Unit) -> Iterator[str]:
 
 
 def _labels(coverage: Coverage, unit: Unit, place: Callable[[Point], str]) -> Iterator[str]:
-    """The name of each track beyond its outer end, or beyond its conjugate's where that is free."""
+    """The name of each track at its outer end, or where something is there already, at its inner one."""
     if len(coverage.tracks) > LABELLED_TRACKS or len({t.exp_id for t in coverage.tracks}) > 1:
         return
-    outer: list[tuple[str, tuple[float, float]]] = []
+    ends: list[tuple[str, tuple[float, float], tuple[float, float]]] = []
     taken: list[tuple[float, float]] = []
     for track in coverage.tracks:
         if unit is Unit.MEGA_LAMBDA and not (track.em_min and track.em_max):
@@ -192,10 +192,12 @@ def _labels(coverage: Coverage, unit: Unit, place: Callable[[Point], str]) -> It
         points = [_pixel(place(point)) for point in drawn]
         points.append((sum(x for x, _ in points) / len(points), sum(y for _, y in points) / len(points)))
         taken += points + [_opposite(point) for point in points]
-        outer.append((track.baseline, max(points, key=lambda p: math.dist(p, (CENTRE_X, CENTRE_Y)))))
-    for name, point in outer:
+        points.sort(key=lambda p: math.dist(p, (CENTRE_X, CENTRE_Y)))
+        ends.append((track.baseline, points[-1], points[0]))
+    for name, outer, inner in ends:
         wide = LETTER * len(name)
-        corners = [_label_corner(end, wide) for end in (point, _opposite(point))]
+        corners = [_label_corner(outer, wide, 1), _label_corner(inner, wide, -1)]
+        corners += [_label_corner(_opposite(outer), wide, 1), _label_corner(_opposite(inner), wide, -1)]
         x, y = next((c for c in corners if not _covers(c, wide, taken)), corners[0])
         taken += [(x + wide * k / 4, y - 4) for k in range(5)]
         yield f'<text class="plot-name" x="{x:.1f}" y="{y:.1f}">{escape(name)}</text>'
@@ -210,10 +212,10 @@ def _opposite(point: tuple[float, float]) -> tuple[float, float]:
     return 2 * CENTRE_X - point[0], 2 * CENTRE_Y - point[1]
 
 
-def _label_corner(point: tuple[float, float], wide: float) -> tuple[float, float]:
-    """Where a name of this width begins, away from the centre of the plot and inside its frame."""
+def _label_corner(point: tuple[float, float], wide: float, outward: int) -> tuple[float, float]:
+    """Where a name of this width begins: away from the plot's centre (1) or towards it (-1), in its frame."""
     away = math.dist(point, (CENTRE_X, CENTRE_Y)) or 1.0
-    across, down = (point[0] - CENTRE_X) / away, (point[1] - CENTRE_Y) / away
+    across, down = ((p - c) / away * outward for p, c in zip(point, (CENTRE_X, CENTRE_Y), strict=True))
     left = point[0] + 9 * across - wide * (1 - across) / 2
     inside = min(max(left, CENTRE_X - HALF + 4), CENTRE_X + HALF - 4 - wide)
     return inside, point[1] + 15 * down + 4 - (10 if inside != left else 0)

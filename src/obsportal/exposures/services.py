@@ -25,8 +25,11 @@ from obsportal.exposures.models import (
     RefusedHeader,
     TableVersion,
 )
+from obsportal.exposures.programme_id import is_technical, program_root
 from obsportal.exposures.projection import AUTHORITIES
 from obsportal.exposures.record import ExposureRecord, Refusal, Sighting
+from obsportal.exposures.targets import OtherField
+from obsportal.interferometry.facility import find_mode, modes
 
 if TYPE_CHECKING:
     from obsportal.exposures.digest import Digest
@@ -36,6 +39,7 @@ BATCH = 500
 
 OVERRIDABLE = ("obs_type", "visibility", "obs_program", "instrument_mode", "technical")
 """Fields a curator may correct."""
+LONGEST_PROGRAM = 40
 
 
 @dataclass(slots=True)
@@ -92,7 +96,23 @@ def ingest(
             _write(batch, options, report, cache)
         if progress:
             progress(report)
+    if report.added >= MANY:
+        _refresh_statistics()
     return report
+
+
+MANY = 1000
+"""Rows added by one ingest from which the planner should look at the table anew."""
+
+
+def _refresh_statistics() -> None:
+    """Let SQLite measure its indexes, or it takes any facet for more selective than a time range.
+
+    PostgreSQL's autovacuum does this by itself.
+    """
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE")
 
 
 @dataclass(slots=True)
@@ -112,13 +132,13 @@ class _Caches:
         star = self.target(tracked, others[0])
         return self.target(science, replace(others[1], target=star)), star
 
-    def target(self, sighting: Sighting | None, other: targets.OtherField | None = None) -> int:
+    def target(self, sighting: Sighting | None, other: OtherField | None = None) -> int:
         key = (sighting.name, sighting.ra, sighting.dec, other) if sighting else ("", None, None, None)
-        found = self.targets.get(key)
+        found = self.target_keys.get(key)
         if found is None:
-            if len(self.targets) > 50_000:
-                self.targets.clear()
-            found = self.targets[key] = targets.assign(sighting, other)
+            if len(self.target_keys) > 50_000:
+                self.target_keys.clear()
+            found = self.target_keys[key] = targets.assign(sighting, other)
         return found
 
 
@@ -132,7 +152,7 @@ def _write(batch: list[Digest], options: IngestOptions, report: IngestReport, ca
         touched = _project(batch, headers, options, report, cache, now)
     except BaseException:
         cache.provenance.clear()  # rows made in a transaction that is rolled back
-        cache.targets.clear()
+        cache.target_keys.clear()
         raise
     if touched.any:
         _join_continuations(touched.groups, now)
@@ -367,9 +387,10 @@ def _count_pairs_once(pair_keys: set[str]) -> None:
 def _overrides(exposure_ids: list[int]) -> dict[int, dict[str, Any]]:
     """The overridden values in force, by exposure: the newest row of each field wins."""
     found: dict[int, dict[str, Any]] = {}
-    for row in Override.objects.filter(exposure_id__in=exposure_ids).order_by("pk"):
+    rows = Override.objects.filter(exposure_id__in=exposure_ids).order_by("pk")
+    for row in rows.select_related("exposure").only("exposure__instrument_name", "field", "value"):
         values = found.setdefault(row.exposure_id, {})
-        values[row.field] = row.value
+        values |= _effects(row.exposure.instrument_name, row.field, row.value)
     return found
 
 
@@ -387,8 +408,32 @@ def check_override(name: str, value: Any, reason: str) -> None:
         raise OverrideError(f"visibility {value!r}: allowed are {', '.join(Visibility)}")
     if name == "technical" and not isinstance(value, bool):
         raise OverrideError("technical: allowed are true and false")
+    if name == "obs_program" and not (isinstance(value, str) and len(value) <= LONGEST_PROGRAM):
+        raise OverrideError(f"obs_program: a text of at most {LONGEST_PROGRAM} characters is needed")
+    if name == "instrument_mode" and value not in {mode.name for mode in modes()}:
+        raise OverrideError(f"instrument_mode {str(value)[:60]!r}: the name of a mode is needed, as GRISM-H")
     if not reason.strip():
         raise OverrideError("an override needs a reason")
+
+
+def _effects(instrument: str, name: str, value: Any) -> dict[str, Any]:
+    """The columns that an override sets: its own, and those that follow from it."""
+    if name == "obs_program":
+        return {name: value, "obs_program_root": program_root(value), "technical": is_technical(value)}
+    if name == "instrument_mode":
+        try:
+            mode = find_mode(instrument, value)
+        except LookupError:
+            return {name: value}
+        return {
+            name: value,
+            "instrument_variant": mode.variant,
+            "instrument_em_min": mode.wavelength_min,
+            "instrument_em_max": mode.wavelength_max,
+            "instrument_em_res_power": mode.resolution,
+            "wavelength_origin": "mode",
+        }
+    return {name: value}
 
 
 def override(exposure: Exposure, name: str, value: Any, *, reason: str, author: User) -> Override:
@@ -412,9 +457,11 @@ def override(exposure: Exposure, name: str, value: Any, *, reason: str, author: 
             created_at=now,
             parent=parent,
         )
-        setattr(exposure, name, value)
+        effects = _effects(exposure.instrument_name, name, value)
+        for column, effect in effects.items():
+            setattr(exposure, column, effect)
         exposure.exp_date_updated = now
-        exposure.save(update_fields=[name, "exp_date_updated"])
+        exposure.save(update_fields=[*effects, "exp_date_updated"])
         bump("exposures", now)
     return row
 

@@ -46,7 +46,7 @@ def unready() -> str:
     except DatabaseError as error:
         return f"the database cannot be reached: {_one_line(error)}"
     if missing:
-        return f"{len(missing)} migration(s) are missing, first {missing[0]}: run obsportal migrate"
+        return f"{len(missing)} migration(s) are missing, first {missing[0]}: any obsportal command applies them"
     return ""
 
 
@@ -63,6 +63,7 @@ def report(request: HttpRequest) -> dict[str, Any]:
         "reason": reason,
         "version": __version__,
         "variant": settings.OBSPORTAL_VARIANT,
+        "authority": settings.OBSPORTAL_AUTHORITY,
         "started": STARTED,
         "uptime_s": round((timezone.now() - STARTED).total_seconds()),
         "disk_free_bytes": disk_free(Path(settings.OBSPORTAL_DATA)),
