@@ -218,7 +218,8 @@ def _label_corner(point: tuple[float, float], wide: float, outward: int) -> tupl
     across, down = ((p - c) / away * outward for p, c in zip(point, (CENTRE_X, CENTRE_Y), strict=True))
     left = point[0] + 9 * across - wide * (1 - across) / 2
     inside = min(max(left, CENTRE_X - HALF + 4), CENTRE_X + HALF - 4 - wide)
-    return inside, point[1] + 15 * down + 4 - (10 if inside != left else 0)
+    below = point[1] + 15 * down + 4 - (10 if inside != left else 0)
+    return inside, min(max(below, CENTRE_Y - HALF + 13), CENTRE_Y + HALF - 5)
 
 
 def _covers(corner: tuple[float, float], wide: float, points: Iterable[tuple[float, float]]) -> bool:

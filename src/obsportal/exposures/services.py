@@ -120,7 +120,7 @@ class _Caches:
     """Identities looked up often during one ingest."""
 
     provenance: dict[str, int] = field(default_factory=dict)
-    targets: dict[tuple[object, ...], int] = field(default_factory=dict)
+    target_keys: dict[tuple[object, ...], int] = field(default_factory=dict)
 
     def pair(self, science: Sighting | None, tracked: Sighting | None) -> tuple[int, int | None]:
         """The targets of both fields; the science target and the tracked star are kept apart."""
@@ -410,7 +410,7 @@ def check_override(name: str, value: Any, reason: str) -> None:
         raise OverrideError("technical: allowed are true and false")
     if name == "obs_program" and not (isinstance(value, str) and len(value) <= LONGEST_PROGRAM):
         raise OverrideError(f"obs_program: a text of at most {LONGEST_PROGRAM} characters is needed")
-    if name == "instrument_mode" and value not in {mode.name for mode in modes()}:
+    if name == "instrument_mode" and not any(value == mode.name for mode in modes()):
         raise OverrideError(f"instrument_mode {str(value)[:60]!r}: the name of a mode is needed, as GRISM-H")
     if not reason.strip():
         raise OverrideError("an override needs a reason")

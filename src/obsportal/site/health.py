@@ -46,7 +46,8 @@ def unready() -> str:
     except DatabaseError as error:
         return f"the database cannot be reached: {_one_line(error)}"
     if missing:
-        return f"{len(missing)} migration(s) are missing, first {missing[0]}: any obsportal command applies them"
+        waiting = f"{len(missing)} migration(s) are missing, first {missing[0]}"
+        return f"{waiting}: any obsportal command applies them"
     return ""
 
 
