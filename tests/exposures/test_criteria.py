@@ -77,6 +77,22 @@ def test_exposures_without_fringe_tracker_are_found_by_its_absence():
     assert ids(fringe_tracker="NONE") == [exposure.exp_id]
 
 
+def test_mystic_is_found_by_its_name_its_entry_and_the_number_of_its_mode():
+    from obsportal.interferometry.facility import find_instrument
+
+    mode = next(iter(find_instrument("MYSTIC").modes.values()))
+    made = {"instrument_variant": "MIRCX-MYSTIC", "interferometer_name": "CHARA"}
+    mystic = make_exposure(instrument_name="MIRCX-MYSTIC", instrument_mode=mode.name, **made)
+    mircx = make_exposure(instrument_name="MIRCX", instrument_mode="Low_H", **made)
+    for asked in (
+        {"instrument": "MYSTIC"},
+        {"instrument": "MIRCX-MYSTIC"},
+        {"instrument_mode": str(mode.id)},
+    ):
+        assert ids(**asked) == [mystic.exp_id]
+    assert ids(instrument="MIRC-X") == [mircx.exp_id]
+
+
 def test_a_number_of_a_mode_is_as_good_as_its_name():
     from obsportal.interferometry.facility import find_instrument
 

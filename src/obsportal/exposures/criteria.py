@@ -120,6 +120,14 @@ def moment(name: str, text: str, *, end: bool = False) -> datetime:
     return value
 
 
+def _said(value: datetime) -> str:
+    """A time in words: a whole day is its date."""
+    edge = value + timedelta(microseconds=1) if value.microsecond == 999_999 else value
+    if edge.hour == edge.minute == edge.second == 0:
+        return f"{value:%Y-%m-%d}"
+    return f"{value:%Y-%m-%d %H:%M:%S}"
+
+
 def shown(text: str) -> str:
     """A given value as an error message quotes it: cut, without control characters."""
     return repr(text[:60] + ("..." if len(text) > 60 else ""))
@@ -203,10 +211,32 @@ def _listed(text: str) -> list[str]:
     return [part for part in re.split(r"[,;|\s]+", text.strip()) if part][:100]
 
 
+@lru_cache(maxsize=1)
+def served_names() -> dict[str, str]:
+    """The name under which exposures of an instrument are kept: its own, but ASPRO2's entry for MYSTIC.
+
+    ASPRO2 resolves an instrument when the name of one of its entries starts with the logged name.
+    """
+    return {
+        m.instrument: m.instrument if not m.variant or m.variant.startswith(m.instrument) else m.variant
+        for m in facilities.modes()
+    }
+
+
+def entry(text: str) -> str:
+    """The entry of ASPRO2 that exposures are kept under, when this is one and no instrument; else ""."""
+    served = served_names()
+    return next((name for name in served.values() if name not in served and name == text.upper()), "")
+
+
 def _instrument(text: str) -> Criterion:
     condition = Q()
     names = []
     for part in _listed(text):
+        if kept := entry(part):
+            names.append(kept)
+            condition |= Q(instrument_name=kept)
+            continue
         try:
             instrument = facilities.find_instrument(part)
         except LookupError:
@@ -215,7 +245,7 @@ def _instrument(text: str) -> Criterion:
                 "instrument", f"instrument is {shown(part)}: known are {', '.join(known)}"
             ) from None
         names.append(instrument.name)
-        one = Q(instrument_name=instrument.name)
+        one = Q(instrument_name=served_names().get(instrument.name, instrument.name))
         if part.upper() != instrument.name.upper() and part.upper() in {
             v.upper() for v in instrument.variants
         }:
@@ -235,7 +265,7 @@ def _mode(text: str) -> Criterion:
         return Criterion(
             "instrument_mode",
             f"mode {found[0].name}",
-            Q(instrument_mode=found[0].name, instrument_name=found[0].instrument),
+            Q(instrument_mode=found[0].name, instrument_name=served_names()[found[0].instrument]),
         )
     names = {m.name for m in known if m.name.lower() == text.lower()}
     if not names:
@@ -367,7 +397,7 @@ def _time_bound(name: str, column: str, *, end: bool, words: str) -> Callable[[s
         value = moment(name, text, end=end)
         bound: float | datetime = mjd(value) if column == "exp_mjd_start" else value
         return Criterion(
-            name, f"{words} {value:%Y-%m-%d %H:%M:%S}", Q(**{f"{column}__{'lte' if end else 'gte'}": bound})
+            name, f"{words} {_said(value)}", Q(**{f"{column}__{'lte' if end else 'gte'}": bound})
         )
 
     return parse

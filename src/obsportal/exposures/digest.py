@@ -76,6 +76,11 @@ def compress(raw: bytes) -> bytes:
     return _compressor().compress(raw)
 
 
+def decompress(packed: bytes, size: int) -> bytes:
+    """The header text of ``compress``; ``size`` bounds what is unpacked."""
+    return zstandard.ZstdDecompressor().decompress(packed, max_output_size=size)
+
+
 @lru_cache(maxsize=4096)
 def _origin_set(items: tuple[tuple[str, str], ...]) -> OriginSet:
     origins = dict(items)

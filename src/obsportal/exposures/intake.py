@@ -7,20 +7,18 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
 
 from obsportal.accounts.access import Visibility
 from obsportal.exposures import chara
-from obsportal.exposures.digest import Digest, compress, digest_all
+from obsportal.exposures.digest import Digest, compress, decompress, digest_all
 from obsportal.exposures.models import Exposure, Target
-from obsportal.exposures.projection import columns
 from obsportal.exposures.record import ExposureRecord, Level, Message, ObsType, Sighting
-from obsportal.exposures.services import IngestOptions, IngestReport, bump, ingest
+from obsportal.exposures.services import IngestOptions, IngestReport, bump, header_text, ingest
 from obsportal.exposures.sightings import normalise
 from obsportal.formats.fits_header import Header, HeaderError
 from obsportal.formats.header_sources import HeaderSource, read_headers, read_stream
@@ -70,20 +68,47 @@ def ingest_sources(
     progress: Progress | None = None,
 ) -> IngestReport:
     """Take in (header, archive row) pairs. Frames of MIRC-X and MYSTIC are grouped to blocks first."""
-    frames: list[HeaderSource] = []
+    frames: list[Frame] = []
+    replaced: set[str] = set()
 
     def others() -> Iterator[tuple[HeaderSource, Mapping[str, Any] | None]]:
         for source, row in sources:
             if source.text is not None and _is_chara_frame(source.text):
-                frames.append(source)
+                frames.append(Frame.of(source.name, source.text))
             else:
                 yield source, row
 
     def digests() -> Iterator[Digest]:
         yield from digest_all(others(), include_products=include_products, processes=processes)
-        yield from _frame_digests(frames)
+        yield from _block_digests(frames, replaced)
 
-    return ingest(digests(), options, progress)
+    report = ingest(digests(), options, progress)
+    _hide(replaced)
+    return report
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The header of one frame file, compressed: a night has thousands."""
+
+    name: str
+    text_zstd: bytes
+    size: int
+
+    @classmethod
+    def of(cls, name: str, text: str) -> Frame:
+        """From the header's text."""
+        raw = text.encode("latin-1", "replace")
+        return cls(name, compress(raw), len(raw))
+
+    @property
+    def raw(self) -> bytes:
+        """The header's text, latin-1."""
+        return decompress(self.text_zstd, self.size)
+
+
+BETWEEN_FRAMES = b"\f"
+"""Stands between the headers of a block in its stored text."""
 
 
 _FRAME = re.compile(r"INSTRUME=\s*'(?:MIRC-?X|MYSTIC)\s*'")
@@ -95,25 +120,31 @@ def _is_chara_frame(text: str) -> bool:
     return at >= 0 and bool(_FRAME.match(text, at)) and "OI_TARGET" not in text
 
 
-def _frame_digests(sources: Sequence[HeaderSource]) -> Iterator[Digest]:
-    """One digest for each block, and one refusal for each frame left out."""
-    if not sources:
+def _block_digests(frames: Sequence[Frame], replaced: set[str]) -> Iterator[Digest]:
+    """One digest for each block of frames, and one refusal for each frame left out.
+
+    Frames of the same time that are in the records already are grouped anew with these, so that a
+    night that arrives in parts gives the blocks of the whole. ``replaced`` receives the identifiers
+    of exposures that these blocks tell better: former blocks, and entries of the log.
+    """
+    if not frames:
         return
-    by_name = {source.name: source for source in sources}
-    readable: list[tuple[str, Header]] = []
-    for source in sources:
-        try:
-            readable.append((source.name, Header.parse(source.text or "")))
-        except HeaderError as error:
-            yield Digest.refused(source.name, error.code, str(error))
-    grouped = chara.group_frames(readable)
+    fresh = chara.group_frames(_headers(frames)).records
+    earlier = _stored_blocks(fresh)
+    kept = {frame.raw for frame in frames}
+    known = [f for f in _stored_frames(earlier) if f.raw not in kept]
+    every = {frame.name: frame for frame in (*known, *frames)}
+    refused_texts: list[Digest] = []
+    grouped = chara.group_frames(_headers(every.values(), refused_texts))
+    yield from refused_texts
     for refusal in grouped.refusals:
         yield Digest(refusal.header_id, refusal.header_id, refusal=refusal)
     records = [record for block in grouped.blocks for record in block.records]
-    chara.join_log(records, _log_entries(records))
+    joined = chara.join_log(records, _log_entries(records))
+    replaced |= {entry for entry, _ in joined.pairs}
+    replaced |= {row.exp_id for row in earlier} - {record.exp_id for record in records}
     for block in grouped.blocks:
-        text = "".join(by_name[name].text or "" for name in block.sources)
-        raw = text.encode("latin-1", "replace")
+        raw = BETWEEN_FRAMES.join(every[name].raw for name in block.sources)
         made = Digest(
             header_id=block.header_id,
             source=f"{block.sources[0]} and {len(block.sources) - 1} more",
@@ -123,6 +154,45 @@ def _frame_digests(sources: Sequence[HeaderSource]) -> Iterator[Digest]:
         )
         made.take(block.records)
         yield made
+
+
+def _headers(frames: Iterable[Frame], refused: list[Digest] | None = None) -> Iterator[tuple[str, Header]]:
+    for frame in frames:
+        try:
+            yield frame.name, Header.parse(frame.raw)
+        except HeaderError as error:
+            if refused is not None:
+                refused.append(Digest.refused(frame.name, error.code, str(error)))
+
+
+def _stored_blocks(records: Sequence[ExposureRecord]) -> list[Exposure]:
+    """Exposures of frames in the records around the time of these records."""
+    rows = Exposure.objects.filter(
+        interferometer_name="CHARA", exp_mjd_start__range=_between(records), header__isnull=False
+    ).exclude(exp_header_id__startswith=LOG_PREFIX)
+    names = {record.instrument_name for record in records}
+    return list(rows.filter(instrument_name__in=names).select_related("header").order_by("pk"))
+
+
+def _stored_frames(rows: Iterable[Exposure]) -> Iterator[Frame]:
+    """The frames whose headers the stored texts of blocks hold."""
+    seen: set[int] = set()
+    for row in rows:
+        if row.header is None or row.header_id in seen or row.visibility == Visibility.REPLACED:
+            continue
+        seen.add(row.header.pk)
+        for number, raw in enumerate(header_text(row.header).split(BETWEEN_FRAMES.decode())):
+            yield Frame.of(f"{row.exp_header_id} frame {number + 1}", raw)
+
+
+def _hide(exp_ids: set[str]) -> None:
+    """Keep rows that others tell better out of sight."""
+    if not exp_ids:
+        return
+    with transaction.atomic():
+        rows = Exposure.objects.filter(exp_id__in=exp_ids).exclude(visibility=Visibility.REPLACED)
+        if rows.update(visibility=Visibility.REPLACED):
+            bump("exposures")
 
 
 def ingest_chara_log(data: bytes, name: str, options: IngestOptions | None = None) -> IngestReport:
@@ -146,8 +216,16 @@ def ingest_chara_log(data: bytes, name: str, options: IngestOptions | None = Non
             yield made
 
     report = ingest(digests(), options)
-    _join_known_frames(result.records)
+    _join_known_frames(result.records, options)
     return report
+
+
+def _join_known_frames(log: Sequence[ExposureRecord], options: IngestOptions | None) -> None:
+    """Group the frames of the log's time anew: their exposures then take what the log tells."""
+    frames = list(_stored_frames(_stored_blocks(log)))
+    replaced: set[str] = set()
+    ingest(_block_digests(frames, replaced), options)
+    _hide(replaced)
 
 
 def _position_of(name: str) -> tuple[float, float] | None:
@@ -196,38 +274,3 @@ def _as_record(row: Exposure) -> ExposureRecord:
             Message(code, Level(level), text) for code, level, text in json.loads(row.exp_messages or "[]")
         ],
     )
-
-
-def _join_known_frames(log: Sequence[ExposureRecord]) -> None:
-    """Hand the log's facts to exposures of frames that came first; hide the entries they replace."""
-    if not log:
-        return
-    chara_rows = Exposure.objects.filter(interferometer_name="CHARA", exp_mjd_start__range=_between(log))
-    rows = {
-        row.exp_id: row
-        for row in chara_rows.exclude(exp_header_id__startswith=LOG_PREFIX).select_related("target")
-    }
-    records = [_as_record(row) for row in rows.values()]
-    joined = chara.join_log(records, log)
-    if not joined.pairs:
-        return
-    now = timezone.now().replace(microsecond=0)
-    handed = (
-        "obs_program", "obs_program_root", "obs_program_pi_coi", "technical", "obs_type", "obs_type_header",
-        "obs_type_reason", "interferometer_stations", "station_set", "interferometer_pops", "exp_tau0",
-    )  # fmt: skip
-    by_id = {record.exp_id: record for record in records}
-    with transaction.atomic():
-        for exp_id in {frame for _, frame in joined.pairs}:
-            values = columns(by_id[exp_id])
-            row = rows[exp_id]
-            if by_id[exp_id].baselines:
-                row.exp_projected_baselines = values["exp_projected_baselines"]
-            changed = [name for name in handed if getattr(row, name) != values[name]]
-            for name in changed:
-                setattr(row, name, values[name])
-            row.exp_date_updated = now
-            row.save()
-        replaced = {entry for entry, _ in joined.pairs}
-        Exposure.objects.filter(exp_id__in=replaced).update(visibility=Visibility.REPLACED)
-        bump("exposures", now)

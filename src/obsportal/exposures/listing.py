@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils.http import urlencode
 
-from obsportal.exposures.criteria import Criterion
+from obsportal.exposures.criteria import Criterion, entry, served_names
 from obsportal.exposures.models import Exposure
 from obsportal.exposures.search import FACETS, FacetValue, Search
 from obsportal.interferometry.facility import find_instrument
@@ -120,12 +120,16 @@ def selected(name: str, text: str) -> dict[str, str]:
 
 def _instrument_value(text: str) -> str:
     """The bare name for an alias; an entry such as MATISSE_LM stays."""
+    if kept := entry(text):
+        return kept
     try:
         instrument = find_instrument(text)
     except LookupError:
         return text
     entries = {variant.upper() for variant in instrument.variants}
-    return text.upper() if len(entries) > 1 and text.upper() in entries else instrument.name
+    if len(entries) > 1 and text.upper() in entries:
+        return text.upper()
+    return served_names().get(instrument.name, instrument.name)
 
 
 def _parameter_value(value: Any) -> str:

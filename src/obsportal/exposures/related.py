@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 
 from obsportal.exposures.models import ContinuationFile, Exposure, Override, Target
+from obsportal.exposures.projection import AUTHORITIES
 
 if TYPE_CHECKING:
     from obsportal.accounts.access import Actor
@@ -74,7 +75,7 @@ def corrections(exposure: Exposure) -> list[Correction]:
 def outside(exposure: Exposure) -> list[Link]:
     """Pages elsewhere about the exposure, its programme and its target."""
     links = []
-    if exposure.interferometer_name == "VLTI":
+    if exposure.authority == AUTHORITIES["VLTI"]:
         dp_id = quote(exposure.exp_header_id, safe=":")
         links.append(Link(f"https://archive.eso.org/dataset/{dp_id}", "Data in the ESO archive"))
         links.append(Link(f"https://archive.eso.org/hdr?DpId={dp_id}", "Header in the ESO archive"))

@@ -420,7 +420,7 @@ def _effects(instrument: str, name: str, value: Any) -> dict[str, Any]:
     """The columns that an override sets: its own, and those that follow from it."""
     if name == "obs_program":
         return {name: value, "obs_program_root": program_root(value), "technical": is_technical(value)}
-    if name == "instrument_mode":
+    if name == "instrument_mode" and value:
         try:
             mode = find_mode(instrument, value)
         except LookupError:
@@ -480,6 +480,6 @@ def last_modified(table: str = "exposures") -> tuple[int, datetime]:
     if row is None:
         return 0, datetime(1970, 1, 1, tzinfo=UTC)
     counter, modified = row
-    if isinstance(modified, str):  # SQLite keeps times as UTC text
-        modified = datetime.fromisoformat(modified).replace(tzinfo=UTC)
-    return counter, modified
+    if isinstance(modified, str):
+        modified = datetime.fromisoformat(modified)
+    return counter, modified if modified.tzinfo else modified.replace(tzinfo=UTC)  # SQLite keeps UTC bare

@@ -33,4 +33,5 @@ class PlainServices:
             return self.get_response(request)
         request.user = AnonymousUser()
         response: HttpResponseBase = match.func(request, *match.args, **match.kwargs)
+        response["X-Content-Type-Options"] = "nosniff"
         return response
