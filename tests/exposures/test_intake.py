@@ -100,7 +100,9 @@ def test_a_file_that_is_no_log_is_refused_whole_and_a_bad_line_alone():
     assert "WARP" in report.refused_items[0].reason
 
 
-@pytest.mark.parametrize("parts", [(slice(0, 9), slice(9, 20)), (slice(9, 20), slice(0, 9)), (slice(0, 14), slice(6, 20))])
+@pytest.mark.parametrize(
+    "parts", [(slice(0, 9), slice(9, 20)), (slice(9, 20), slice(0, 9)), (slice(0, 14), slice(6, 20))]
+)
 def test_a_night_that_arrives_in_parts_gives_the_blocks_of_the_whole(parts: tuple[slice, slice]):
     take_frames()
     (whole,) = shown()

@@ -24,7 +24,7 @@ from obsportal.exposures.models import (
     TableVersion,
     Target,
 )
-from obsportal.exposures.record import ExposureRecord, ObsType, Refusal, Sighting
+from obsportal.exposures.record import ExposureRecord, Level, Message, ObsType, Refusal, Sighting
 from obsportal.exposures.services import IngestOptions, OverrideError, ingest, last_modified, override
 from obsportal.formats.header_sources import HeaderSource
 
@@ -302,6 +302,19 @@ def test_an_override_survives_a_new_header_and_keeps_what_the_header_said(curato
         "SCIENCE",
         "X",
     )
+
+
+def test_a_mode_given_by_a_curator_settles_the_finding_that_it_was_unknown(curator: User):
+    unknown = Message("unknown-mode", Level.ERROR, "mode '(none)' is no mode of GRAVITY")
+    other = Message("no-seeing", Level.WARNING, "no seeing")
+    ingest([digest_of(record(messages=[unknown, other]))])
+    assert Exposure.objects.get().exp_validation_level == 0
+    override(Exposure.objects.get(), "instrument_mode", "HIGH-SPLIT", reason="night log", author=curator)
+    ingest([digest_of(record(messages=[unknown, other], program_id="X"), text="two")])
+    exposure = Exposure.objects.get()
+    assert (exposure.exp_validation_level, exposure.exp_validation_log) == (1, "")
+    assert (exposure.instrument_mode, exposure.obs_program) == ("HIGH-SPLIT", "X")
+    assert "no-seeing" in exposure.exp_messages
 
 
 def test_overrides_append_and_point_to_the_one_they_replace(curator: User):

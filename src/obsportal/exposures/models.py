@@ -150,8 +150,8 @@ class Exposure(models.Model):
 
     exp_id = models.CharField(max_length=120, unique=True)
     exp_header_id = models.CharField(max_length=120, db_index=True)
-    header = models.ForeignKey(HeaderVersion, null=True, on_delete=models.PROTECT)
-    provenance = models.ForeignKey(Provenance, null=True, on_delete=models.PROTECT)
+    header = models.ForeignKey(HeaderVersion, null=True, on_delete=models.PROTECT, db_index=False)
+    provenance = models.ForeignKey(Provenance, null=True, on_delete=models.PROTECT, db_index=False)
     visibility = models.CharField(max_length=10, default=Visibility.PUBLIC)
     authority = models.CharField(max_length=60, help_text="Who gave the identifier: eso.org, chara, ...")
     product_category = models.CharField(max_length=60, blank=True)

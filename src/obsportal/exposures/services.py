@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -27,7 +28,7 @@ from obsportal.exposures.models import (
 )
 from obsportal.exposures.programme_id import is_technical, program_root
 from obsportal.exposures.projection import AUTHORITIES
-from obsportal.exposures.record import ExposureRecord, Refusal, Sighting
+from obsportal.exposures.record import ExposureRecord, Level, Refusal, Sighting
 from obsportal.exposures.targets import OtherField
 from obsportal.interferometry.facility import find_mode, modes
 
@@ -317,7 +318,7 @@ def _project(
                 fresh[record.exp_id] = row | {"visibility": options.visibility.value, "exp_date_updated": now}
                 touched.add(record)
                 outcome = "added"
-            elif _update(existing, row | overrides.get(existing.pk, {}), now):
+            elif _update(existing, _overridden(row, overrides.get(existing.pk, {})), now):
                 touched.add(record)
                 outcome = "updated" if outcome == "unchanged" else outcome
         if digest.records:
@@ -436,6 +437,25 @@ def _effects(instrument: str, name: str, value: Any) -> dict[str, Any]:
     return {name: value}
 
 
+def _overridden(row: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
+    """The columns of a header with a curator's corrections over them."""
+    return row | overrides | _settled(overrides, row["exp_messages"]) if overrides else row
+
+
+def _settled(overridden: Iterable[str], messages: str) -> dict[str, Any]:
+    """Messages, log and level without the findings that overrides of these fields settle."""
+    found = json.loads(messages or "[]")
+    kept = [m for m in found if not ("instrument_mode" in overridden and m[0] == "unknown-mode")]
+    if len(kept) == len(found):
+        return {}
+    failed = [text for _, level, text in kept if level == Level.ERROR]
+    return {
+        "exp_messages": json.dumps(kept) if kept else "",
+        "exp_validation_log": json.dumps(failed) if failed else "",
+        "exp_validation_level": 0 if failed else 1,
+    }
+
+
 def override(exposure: Exposure, name: str, value: Any, *, reason: str, author: User) -> Override:
     """Correct one field of an exposure; a re-ingest keeps it. The header's value stays in its text.
 
@@ -458,6 +478,7 @@ def override(exposure: Exposure, name: str, value: Any, *, reason: str, author: 
             parent=parent,
         )
         effects = _effects(exposure.instrument_name, name, value)
+        effects |= _settled({name}, exposure.exp_messages)
         for column, effect in effects.items():
             setattr(exposure, column, effect)
         exposure.exp_date_updated = now
