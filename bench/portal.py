@@ -21,6 +21,8 @@ DATA = Path(
 )
 
 
+sys.setswitchinterval(0.0005)  # or the eight clients, threads of this process, wait for each other
+
 server_pid = 0
 """The running server's main process."""
 
