@@ -69,9 +69,9 @@ def astropy_rate(folder: Path) -> float:
     """Headers per second when astropy reads and Django saves a few values."""
     from astropy.io import fits
     from django.db import transaction
+    from django.utils import timezone
 
     from obsportal.exposures.models import RefusedHeader
-    from obsportal.exposures.services import timezone
 
     files = sorted(folder.iterdir())[:200]
     began = time.perf_counter()

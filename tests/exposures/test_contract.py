@@ -174,7 +174,7 @@ def test_java_notation_of_small_numbers_is_read(client: Client):
 
 
 def test_an_answer_names_when_the_table_last_changed(client: Client):
-    from obsportal.exposures.services import bump
+    from obsportal.exposures.versions import bump
 
     make_exposure()
     bump("exposures")
@@ -183,7 +183,7 @@ def test_an_answer_names_when_the_table_last_changed(client: Client):
 
 
 def test_etag_answers_304_until_the_table_changes(client: Client):
-    from obsportal.exposures.services import bump
+    from obsportal.exposures.versions import bump
 
     make_exposure()
     bump("exposures")

@@ -8,7 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from obsportal.exposures import search
-from obsportal.exposures.criteria import PARAMETERS, SearchError
+from obsportal.exposures.criteria import PARAMETERS
+from obsportal.exposures.search_values import SearchError
 from portal import make_exposure
 
 pytestmark = pytest.mark.django_db

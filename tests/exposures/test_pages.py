@@ -18,7 +18,7 @@ from obsportal.accounts.models import User
 from obsportal.exposures import home, search
 from obsportal.exposures.criteria import PARAMETERS
 from obsportal.exposures.models import HeaderVersion, RefusedHeader
-from obsportal.exposures.services import bump
+from obsportal.exposures.versions import bump
 from portal import make_exposure
 
 pytestmark = pytest.mark.django_db

@@ -14,8 +14,9 @@ from django.test import Client
 from obsportal.accounts.access import Visibility
 from obsportal.accounts.models import User
 from obsportal.exposures import search
+from obsportal.exposures.corrections import override
 from obsportal.exposures.models import ContinuationFile, Exposure, HeaderVersion, Provenance
-from obsportal.exposures.services import bump, override
+from obsportal.exposures.versions import bump
 from portal import make_exposure, make_target
 
 pytestmark = pytest.mark.django_db

@@ -9,7 +9,7 @@ from obsportal.accounts.access import Visibility
 from obsportal.accounts.models import User
 from obsportal.exposures import search
 from obsportal.exposures.models import Exposure, Target
-from obsportal.exposures.services import bump
+from obsportal.exposures.versions import bump
 from portal import make_exposure
 
 pytestmark = pytest.mark.django_db

@@ -12,7 +12,8 @@ from django.db import transaction
 from obsportal.accounts.access import Visibility
 from obsportal.accounts.models import User
 from obsportal.demo.generate import generate
-from obsportal.exposures import services
+from obsportal.exposures import corrections, services, versions
+from obsportal.exposures.corrections import OverrideError, override
 from obsportal.exposures.digest import Digest, digest
 from obsportal.exposures.models import (
     ContinuationFile,
@@ -25,7 +26,8 @@ from obsportal.exposures.models import (
     Target,
 )
 from obsportal.exposures.record import ExposureRecord, Level, Message, ObsType, Refusal, Sighting
-from obsportal.exposures.services import IngestOptions, OverrideError, ingest, last_modified, override
+from obsportal.exposures.services import IngestOptions, ingest
+from obsportal.exposures.versions import last_modified
 from obsportal.formats.header_sources import HeaderSource
 
 pytestmark = pytest.mark.django_db
@@ -225,7 +227,7 @@ def test_what_follows_from_an_override_follows_and_survives_a_new_ingest():
 )  # fmt: skip
 def test_an_override_with_a_value_of_the_wrong_kind_is_refused(name: str, value: object):
     with pytest.raises(OverrideError, match=name):
-        services.check_override(name, value, "because")
+        corrections.check_override(name, value, "because")
 
 
 def test_targets_gather_by_name_and_by_place():
@@ -366,5 +368,5 @@ def test_the_change_counter_moves_with_its_rows():
     assert counter == 1
     assert when.tzinfo is not None
     with transaction.atomic():
-        services.bump("exposures")
+        versions.bump("exposures")
     assert last_modified()[0] == 2

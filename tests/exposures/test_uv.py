@@ -9,8 +9,8 @@ import pytest
 
 from obsportal.exposures import uv
 from obsportal.exposures.baseline_text import baselines_to_text
-from obsportal.exposures.criteria import SearchError
 from obsportal.exposures.record import Baseline
+from obsportal.exposures.search_values import SearchError
 from portal import make_exposure
 
 

@@ -14,7 +14,7 @@ from obsportal import __version__
 from obsportal.accounts.access import Visibility
 from obsportal.accounts.models import User
 from obsportal.exposures.models import Exposure, Heartbeat, Target
-from obsportal.exposures.services import bump
+from obsportal.exposures.versions import bump
 from obsportal.site import health, schema
 
 

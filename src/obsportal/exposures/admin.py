@@ -8,7 +8,7 @@ from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
 
-from obsportal.exposures import services
+from obsportal.exposures import corrections
 from obsportal.exposures.models import Exposure, Override, RefusedHeader, Target
 
 
@@ -64,14 +64,14 @@ class OverrideForm(forms.ModelForm):  # type: ignore[type-arg]
         model = Override
         fields = ("exposure", "field", "value", "reason")
 
-    field = forms.ChoiceField(choices=[(name, name) for name in services.OVERRIDABLE])
+    field = forms.ChoiceField(choices=[(name, name) for name in corrections.OVERRIDABLE])
 
     def clean(self) -> dict[str, Any]:
         """Refuse what the service refuses."""
         values = super().clean() or {}
         try:
-            services.check_override(values.get("field", ""), values.get("value"), values.get("reason", ""))
-        except services.OverrideError as error:
+            corrections.check_override(values.get("field", ""), values.get("value"), values.get("reason", ""))
+        except corrections.OverrideError as error:
             raise forms.ValidationError(str(error)) from error
         return values
 
@@ -94,7 +94,7 @@ class OverrideAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def save_model(self, request: HttpRequest, obj: Override, form: Any, change: bool) -> None:
         """Apply the correction through the service."""
-        made = services.override(
+        made = corrections.override(
             obj.exposure,
             obj.field,
             obj.value,

@@ -17,9 +17,9 @@ from django.utils.http import http_date
 from django.views.decorators.csrf import csrf_exempt
 
 from obsportal.exposures import contract, stream
-from obsportal.exposures.criteria import SearchError
 from obsportal.exposures.search import etag, parse
-from obsportal.exposures.services import last_modified
+from obsportal.exposures.search_values import SearchError
+from obsportal.exposures.versions import last_modified
 from obsportal.serialise import FORMATS, error_document
 
 WHOLE = 1_000_000

@@ -12,7 +12,7 @@ from django.db.models import Count, Max
 
 from obsportal.accounts.access import is_curator
 from obsportal.exposures.models import Exposure, ExposureQuerySet
-from obsportal.exposures.services import last_modified
+from obsportal.exposures.versions import last_modified
 
 if TYPE_CHECKING:
     from obsportal.accounts.access import Actor

@@ -23,9 +23,10 @@ from django.views.decorators.http import require_http_methods, require_safe
 from obsportal import __version__
 from obsportal.exposures import answers, home, listing, quick, refusals, services, stream
 from obsportal.exposures.contract import ContractColumn, IsoSeconds
-from obsportal.exposures.criteria import PARAMETERS, SearchError
+from obsportal.exposures.criteria import PARAMETERS
 from obsportal.exposures.models import RefusedHeader
 from obsportal.exposures.search import PAGE_SIZE, PAGE_SIZE_MAX, SORTS, etag, facets, parse
+from obsportal.exposures.search_values import SearchError
 from obsportal.serialise import FORMATS
 
 DATA_FORMS = ("votable", "csv", "tsv", "json")

@@ -14,11 +14,11 @@ from django.utils.http import urlencode
 from django.views.decorators.http import require_safe
 
 from obsportal.exposures import answers, facts, listing, lst, plots, quick, related, services, uv
-from obsportal.exposures.criteria import SearchError
 from obsportal.exposures.models import Exposure, Target
 from obsportal.exposures.pages import DATA_FORMS, bad_request, fresh, json_answer, plain_text, wanted_form
 from obsportal.exposures.plots import Unit
 from obsportal.exposures.search import PAGE_SIZE, Search, etag, parse
+from obsportal.exposures.search_values import SearchError
 
 UV_FORMS = {
     "svg": "image/svg+xml",

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from django.db.models import Count
 
-from obsportal.exposures.criteria import integer
 from obsportal.exposures.models import RefusedHeader, RefusedQuerySet
+from obsportal.exposures.search_values import integer
 from obsportal.serialise.columns import Column
 
 if TYPE_CHECKING:

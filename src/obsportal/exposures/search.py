@@ -12,9 +12,10 @@ from django.db.models import Count, F, Q
 
 from obsportal.accounts.access import reader
 from obsportal.exposures import contract
-from obsportal.exposures.criteria import Criterion, SearchError, boolean, criteria, integer, shown
+from obsportal.exposures.criteria import Criterion, criteria
 from obsportal.exposures.models import Exposure, ExposureQuerySet
-from obsportal.exposures.services import last_modified
+from obsportal.exposures.search_values import SearchError, boolean, integer, shown
+from obsportal.exposures.versions import last_modified
 
 if TYPE_CHECKING:
     from obsportal.accounts.access import Actor

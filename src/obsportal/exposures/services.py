@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -14,33 +13,26 @@ import zstandard
 from django.db import connection, transaction
 from django.utils import timezone
 
-from obsportal.accounts.access import Visibility, may_curate
-from obsportal.accounts.models import User
+from obsportal.accounts.access import Visibility
 from obsportal.exposures import bulk, targets
+from obsportal.exposures.corrections import corrected, in_force
 from obsportal.exposures.models import (
     ContinuationFile,
     Exposure,
     HeaderVersion,
-    Override,
     Provenance,
     RefusedHeader,
-    TableVersion,
 )
-from obsportal.exposures.programme_id import is_technical, program_root
 from obsportal.exposures.projection import AUTHORITIES
-from obsportal.exposures.record import ExposureRecord, Level, Refusal, Sighting
+from obsportal.exposures.record import ExposureRecord, Refusal, Sighting
 from obsportal.exposures.targets import OtherField
-from obsportal.interferometry.facility import find_mode, modes
+from obsportal.exposures.versions import bump
 
 if TYPE_CHECKING:
     from obsportal.exposures.digest import Digest
 
 BATCH = 500
 """Headers written per transaction: a kill loses at most these, and a re-run brings them back."""
-
-OVERRIDABLE = ("obs_type", "visibility", "obs_program", "instrument_mode", "technical")
-"""Fields a curator may correct."""
-LONGEST_PROGRAM = 40
 
 
 @dataclass(slots=True)
@@ -161,17 +153,6 @@ def _write(batch: list[Digest], options: IngestOptions, report: IngestReport, ca
         bump("exposures", now)
 
 
-def bump(table: str, now: datetime | None = None) -> None:
-    """Mark a published table as changed, within the caller's transaction."""
-    now = now or timezone.now()
-    version, _ = TableVersion.objects.select_for_update().get_or_create(
-        name=table, defaults={"modified_at": now}
-    )
-    version.counter += 1
-    version.modified_at = now
-    version.save(update_fields=["counter", "modified_at"])
-
-
 def _keep_headers(batch: list[Digest], now: datetime) -> dict[tuple[str, str], HeaderVersion]:
     """Store the texts not yet kept; answer id and newest version of each header of the batch."""
     bulk.insert(
@@ -283,7 +264,7 @@ def _project(
     """Write the exposures of the newest header versions; answer the keys of those that changed."""
     exp_ids = {record.exp_id for d in batch for record in d.records}
     known = {e.exp_id: e for e in Exposure.objects.filter(exp_id__in=exp_ids)}
-    overrides = _overrides([e.pk for e in known.values()])
+    overrides = in_force([e.pk for e in known.values()])
     fresh: dict[str, dict[str, Any]] = {}
     touched = _Touched()
     for digest in batch:
@@ -318,7 +299,7 @@ def _project(
                 fresh[record.exp_id] = row | {"visibility": options.visibility.value, "exp_date_updated": now}
                 touched.add(record)
                 outcome = "added"
-            elif _update(existing, _overridden(row, overrides.get(existing.pk, {})), now):
+            elif _update(existing, corrected(row, overrides.get(existing.pk, {})), now):
                 touched.add(record)
                 outcome = "updated" if outcome == "unchanged" else outcome
         if digest.records:
@@ -385,122 +366,7 @@ def _count_pairs_once(pair_keys: set[str]) -> None:
                 member.save(update_fields=["time_counted"])
 
 
-def _overrides(exposure_ids: list[int]) -> dict[int, dict[str, Any]]:
-    """The overridden values in force, by exposure: the newest row of each field wins."""
-    found: dict[int, dict[str, Any]] = {}
-    rows = Override.objects.filter(exposure_id__in=exposure_ids).order_by("pk")
-    for row in rows.select_related("exposure").only("exposure__instrument_name", "field", "value"):
-        values = found.setdefault(row.exposure_id, {})
-        values |= _effects(row.exposure.instrument_name, row.field, row.value)
-    return found
-
-
-class OverrideError(ValueError):
-    """An override that is not possible; the message says what is allowed."""
-
-
-def check_override(name: str, value: Any, reason: str) -> None:
-    """Refuse a field, value or reason that is not allowed (OverrideError says what is)."""
-    if name not in OVERRIDABLE:
-        raise OverrideError(f"{name!r} cannot be overridden; allowed are {', '.join(OVERRIDABLE)}")
-    if name == "obs_type" and value not in {"science", "calibrator"}:
-        raise OverrideError(f"obs_type {value!r}: allowed are science and calibrator")
-    if name == "visibility" and value not in set(Visibility):
-        raise OverrideError(f"visibility {value!r}: allowed are {', '.join(Visibility)}")
-    if name == "technical" and not isinstance(value, bool):
-        raise OverrideError("technical: allowed are true and false")
-    if name == "obs_program" and not (isinstance(value, str) and len(value) <= LONGEST_PROGRAM):
-        raise OverrideError(f"obs_program: a text of at most {LONGEST_PROGRAM} characters is needed")
-    if name == "instrument_mode" and not any(value == mode.name for mode in modes()):
-        raise OverrideError(f"instrument_mode {str(value)[:60]!r}: the name of a mode is needed, as GRISM-H")
-    if not reason.strip():
-        raise OverrideError("an override needs a reason")
-
-
-def _effects(instrument: str, name: str, value: Any) -> dict[str, Any]:
-    """The columns that an override sets: its own, and those that follow from it."""
-    if name == "obs_program":
-        return {name: value, "obs_program_root": program_root(value), "technical": is_technical(value)}
-    if name == "instrument_mode" and value:
-        try:
-            mode = find_mode(instrument, value)
-        except LookupError:
-            return {name: value}
-        return {
-            name: value,
-            "instrument_variant": mode.variant,
-            "instrument_em_min": mode.wavelength_min,
-            "instrument_em_max": mode.wavelength_max,
-            "instrument_em_res_power": mode.resolution,
-            "wavelength_origin": "mode",
-        }
-    return {name: value}
-
-
-def _overridden(row: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
-    """The columns of a header with a curator's corrections over them."""
-    return row | overrides | _settled(overrides, row["exp_messages"]) if overrides else row
-
-
-def _settled(overridden: Iterable[str], messages: str) -> dict[str, Any]:
-    """Messages, log and level without the findings that overrides of these fields settle."""
-    found = json.loads(messages or "[]")
-    kept = [m for m in found if not ("instrument_mode" in overridden and m[0] == "unknown-mode")]
-    if len(kept) == len(found):
-        return {}
-    failed = [text for _, level, text in kept if level == Level.ERROR]
-    return {
-        "exp_messages": json.dumps(kept) if kept else "",
-        "exp_validation_log": json.dumps(failed) if failed else "",
-        "exp_validation_level": 0 if failed else 1,
-    }
-
-
-def override(exposure: Exposure, name: str, value: Any, *, reason: str, author: User) -> Override:
-    """Correct one field of an exposure; a re-ingest keeps it. The header's value stays in its text.
-
-    Raises OverrideError for a field or value that cannot be overridden, PermissionError for an actor
-    who may not curate.
-    """
-    if not may_curate(author):
-        raise PermissionError("only curators may override values")
-    check_override(name, value, reason)
-    with transaction.atomic():
-        now = timezone.now().replace(microsecond=0)
-        parent = exposure.overrides.filter(field=name).order_by("-pk").first()
-        row = Override.objects.create(
-            exposure=exposure,
-            field=name,
-            value=value,
-            reason=reason,
-            author=author,
-            created_at=now,
-            parent=parent,
-        )
-        effects = _effects(exposure.instrument_name, name, value)
-        effects |= _settled({name}, exposure.exp_messages)
-        for column, effect in effects.items():
-            setattr(exposure, column, effect)
-        exposure.exp_date_updated = now
-        exposure.save(update_fields=[*effects, "exp_date_updated"])
-        bump("exposures", now)
-    return row
-
-
 def header_text(header: HeaderVersion) -> str:
     """The header as it was received, latin-1."""
     raw = zstandard.ZstdDecompressor().decompress(bytes(header.text_zstd), max_output_size=header.size)
     return raw.decode("latin-1")
-
-
-def last_modified(table: str = "exposures") -> tuple[int, datetime]:
-    """Change counter of a published table, and when it last changed (the epoch when never)."""
-    with connection.cursor() as cursor:  # asked by every request: plain SQL spares the ORM's time
-        cursor.execute("SELECT counter, modified_at FROM exposures_tableversion WHERE name = %s", [table])
-        row = cursor.fetchone()
-    if row is None:
-        return 0, datetime(1970, 1, 1, tzinfo=UTC)
-    counter, modified = row
-    if isinstance(modified, str):
-        modified = datetime.fromisoformat(modified)
-    return counter, modified if modified.tzinfo else modified.replace(tzinfo=UTC)  # SQLite keeps UTC bare

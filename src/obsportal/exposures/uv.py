@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from django.db.models import Q
 
 from obsportal.exposures.baseline_text import baselines_from_text
-from obsportal.exposures.criteria import Criterion, SearchError
+from obsportal.exposures.criteria import Criterion
 from obsportal.exposures.search import Search, parse
+from obsportal.exposures.search_values import SearchError
 
 if TYPE_CHECKING:
     from obsportal.accounts.access import Actor

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_safe
 
 from obsportal import __version__
 from obsportal.exposures.models import Exposure, Heartbeat
-from obsportal.exposures.services import last_modified
+from obsportal.exposures.versions import last_modified
 from obsportal.site import schema
 
 LATE_HEARTBEAT = timedelta(minutes=5)

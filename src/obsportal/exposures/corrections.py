@@ -1,0 +1,124 @@
+"""A curator's corrections of exposures: rows of their own that a re-ingest never undoes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from obsportal.accounts.access import Visibility, may_curate
+from obsportal.accounts.models import User
+from obsportal.exposures.models import Exposure, Override
+from obsportal.exposures.programme_id import is_technical, program_root
+from obsportal.exposures.record import Level
+from obsportal.exposures.versions import bump
+from obsportal.interferometry.facility import find_mode, modes
+
+OVERRIDABLE = ("obs_type", "visibility", "obs_program", "instrument_mode", "technical")
+"""Fields a curator may correct."""
+LONGEST_PROGRAM = 40
+
+
+def in_force(exposure_ids: list[int]) -> dict[int, dict[str, Any]]:
+    """The overridden values in force, by exposure: the newest row of each field wins."""
+    found: dict[int, dict[str, Any]] = {}
+    rows = Override.objects.filter(exposure_id__in=exposure_ids).order_by("pk")
+    for row in rows.select_related("exposure").only("exposure__instrument_name", "field", "value"):
+        values = found.setdefault(row.exposure_id, {})
+        values |= _effects(row.exposure.instrument_name, row.field, row.value)
+    return found
+
+
+class OverrideError(ValueError):
+    """An override that is not possible; the message says what is allowed."""
+
+
+def check_override(name: str, value: Any, reason: str) -> None:
+    """Refuse a field, value or reason that is not allowed (OverrideError says what is)."""
+    if name not in OVERRIDABLE:
+        raise OverrideError(f"{name!r} cannot be overridden; allowed are {', '.join(OVERRIDABLE)}")
+    if name == "obs_type" and value not in {"science", "calibrator"}:
+        raise OverrideError(f"obs_type {value!r}: allowed are science and calibrator")
+    if name == "visibility" and value not in set(Visibility):
+        raise OverrideError(f"visibility {value!r}: allowed are {', '.join(Visibility)}")
+    if name == "technical" and not isinstance(value, bool):
+        raise OverrideError("technical: allowed are true and false")
+    if name == "obs_program" and not (isinstance(value, str) and len(value) <= LONGEST_PROGRAM):
+        raise OverrideError(f"obs_program: a text of at most {LONGEST_PROGRAM} characters is needed")
+    if name == "instrument_mode" and not any(value == mode.name for mode in modes()):
+        raise OverrideError(f"instrument_mode {str(value)[:60]!r}: the name of a mode is needed, as GRISM-H")
+    if not reason.strip():
+        raise OverrideError("an override needs a reason")
+
+
+def _effects(instrument: str, name: str, value: Any) -> dict[str, Any]:
+    """The columns that an override sets: its own, and those that follow from it."""
+    if name == "obs_program":
+        return {name: value, "obs_program_root": program_root(value), "technical": is_technical(value)}
+    if name == "instrument_mode" and value:
+        try:
+            mode = find_mode(instrument, value)
+        except LookupError:
+            return {name: value}
+        return {
+            name: value,
+            "instrument_variant": mode.variant,
+            "instrument_em_min": mode.wavelength_min,
+            "instrument_em_max": mode.wavelength_max,
+            "instrument_em_res_power": mode.resolution,
+            "wavelength_origin": "mode",
+        }
+    return {name: value}
+
+
+def corrected(row: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
+    """The columns of a header with a curator's corrections over them."""
+    return row | overrides | _settled(overrides, row["exp_messages"]) if overrides else row
+
+
+def _settled(overridden: Iterable[str], messages: str) -> dict[str, Any]:
+    """Messages, log and level without the findings that overrides of these fields settle."""
+    found = json.loads(messages or "[]")
+    kept = [m for m in found if not ("instrument_mode" in overridden and m[0] == "unknown-mode")]
+    if len(kept) == len(found):
+        return {}
+    failed = [text for _, level, text in kept if level == Level.ERROR]
+    return {
+        "exp_messages": json.dumps(kept) if kept else "",
+        "exp_validation_log": json.dumps(failed) if failed else "",
+        "exp_validation_level": 0 if failed else 1,
+    }
+
+
+def override(exposure: Exposure, name: str, value: Any, *, reason: str, author: User) -> Override:
+    """Correct one field of an exposure; a re-ingest keeps it. The header's value stays in its text.
+
+    Raises OverrideError for a field or value that cannot be overridden, PermissionError for an actor
+    who may not curate.
+    """
+    if not may_curate(author):
+        raise PermissionError("only curators may override values")
+    check_override(name, value, reason)
+    with transaction.atomic():
+        now = timezone.now().replace(microsecond=0)
+        parent = exposure.overrides.filter(field=name).order_by("-pk").first()
+        row = Override.objects.create(
+            exposure=exposure,
+            field=name,
+            value=value,
+            reason=reason,
+            author=author,
+            created_at=now,
+            parent=parent,
+        )
+        effects = _effects(exposure.instrument_name, name, value)
+        effects |= _settled({name}, exposure.exp_messages)
+        for column, effect in effects.items():
+            setattr(exposure, column, effect)
+        exposure.exp_date_updated = now
+        exposure.save(update_fields=[*effects, "exp_date_updated"])
+        bump("exposures", now)
+    return row
