@@ -321,3 +321,17 @@ def test_a_raw_header_made_of_a_product_is_described_alike(shared_data: Path) ->
     assert codes(frame) == set()
     for name in ("header_id", "mjd_start", "mjd_end", "baselines", "target", "instrument_mode", "obs_type"):
         assert getattr(product, name) == getattr(frame, name)
+
+
+def test_every_single_integration_says_which_keyword_gave_it(shared_data: Path) -> None:
+    for path in sorted((shared_data / "headers").glob("*/*.hdr")):
+        if path.parent.name == "CHARA":
+            continue
+        header = Header.parse(path.read_text(encoding="latin-1"))
+        found = describe(header, include_products=True)
+        if isinstance(found, Refusal):
+            continue
+        for name in ("dit", "ndit"):
+            value, keyword = getattr(found[0], name), found[0].provenance.get(name)
+            assert (value is None) == (keyword is None), path.name
+            assert keyword is None or header.number(keyword) == value, path.name

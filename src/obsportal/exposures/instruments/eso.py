@@ -28,6 +28,10 @@ from obsportal.interferometry.array import Facility, Mode, UnknownName
 from obsportal.interferometry.facility import facility, find_mode
 from obsportal.interferometry.times import night_of, plausible_mjd
 
+DIT_KEYWORDS = {  # of the detector that sees the object, where they are not DET DIT and DET NDIT
+    "GRAVITY": ("ESO DET2 SEQ1 DIT", "ESO DET2 NDIT"),
+    "MATISSE": ("ESO DET SEQ1 DIT", "ESO DET NDIT"),
+}
 LONGEST_EXPOSURE = 86_400.0  # s; more is no exposure of one star in one night
 ARRAY = "VLTI"
 
@@ -141,6 +145,11 @@ def finish(header: Header, record: ExposureRecord, frame: Frame, integration: In
         integration = replace(integration, total=None)
     record.exposure_time, record.dit, record.ndit = integration.total, integration.dit, integration.ndit
     record.provenance["exposure_time"] = integration.origin
+    dit, ndit = DIT_KEYWORDS.get(record.instrument_name, ("ESO DET DIT", "ESO DET NDIT"))
+    if integration.dit is not None:
+        record.provenance["dit"] = dit
+    if integration.ndit is not None:
+        record.provenance["ndit"] = ndit
     start = _start(header, record)
     end = None if start is None or integration.total is None else start + integration.total / 86400.0
     if frame.product:
