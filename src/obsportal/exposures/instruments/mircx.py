@@ -185,7 +185,8 @@ def describe_level_2(header: Header, context: Context = NOTHING_MORE) -> list[Ex
         return Refusal(
             context.header_id, "unknown-instrument", "INSTRUME is missing and ARRNAME is not CHARA"
         )
-    known = ", ".join(found.group(0) for found in (day, table_name) if found)
+    told = (("DATE-OBS", day), ("INSNAME", table_name))
+    known = ", ".join(f"{keyword} {found.group(1)}" for keyword, found in told if found)
     if not context.include_products:
         return Refusal(
             context.header_id,
