@@ -289,6 +289,21 @@ def test_protected_headers_stay_protected():
     assert Exposure.objects.visible_to(None).count() == 0
 
 
+def test_public_rows_take_neither_name_nor_place_of_a_protected_target():
+    secret = Sighting("secret name", 10.0, -20.0)
+    ingest([digest_of(record("P_1", target=secret))], IngestOptions(visibility=Visibility.PROTECTED))
+    ingest([digest_of(record("Q_1", target=Sighting("HD 1", 10.0001, -20.0)), text="q")])
+    public = Exposure.objects.get(exp_id="Q_1").target
+    assert (public.name, public.ra) == ("HD 1", 10.0001)
+    again = ingest([digest_of(record("P_1", target=secret))])
+    assert again.unchanged == 1
+    ingest(
+        [digest_of(record("R_1", target=Sighting("HD 1", 10.0001, -20.0)), text="r")],
+        IngestOptions(visibility=Visibility.PROTECTED),
+    )
+    assert Target.objects.count() == 2
+
+
 @pytest.fixture
 def curator(db: None) -> User:
     return User.objects.create(username="curator", is_staff=True)

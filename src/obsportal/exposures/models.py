@@ -97,6 +97,11 @@ class Target(models.Model):
     """What exposures point at. Its one position is served, bit-identical, with all of them."""
 
     name = models.CharField(max_length=80, help_text="As it was first typed.")
+    visibility = models.CharField(
+        max_length=10,
+        default=Visibility.PUBLIC,
+        help_text="Of the exposure that named it: public rows never take name or place of a protected one.",
+    )
     normalised_name = models.CharField(max_length=80, db_index=True)
     ra = models.FloatField(null=True, help_text="deg, J2000")
     dec = models.FloatField(null=True, help_text="deg, J2000")

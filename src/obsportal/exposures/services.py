@@ -115,23 +115,28 @@ class _Caches:
     provenance: dict[str, int] = field(default_factory=dict)
     target_keys: dict[tuple[object, ...], int] = field(default_factory=dict)
 
-    def pair(self, science: Sighting | None, tracked: Sighting | None) -> tuple[int, int | None]:
+    def pair(
+        self, science: Sighting | None, tracked: Sighting | None, visibility: Visibility
+    ) -> tuple[int, int | None]:
         """The targets of both fields; the science target and the tracked star are kept apart."""
         if tracked is None:
-            return self.target(science), None
+            return self.target(science, visibility), None
         others = targets.fields(science, tracked)
         if others is None:
-            return self.target(science), self.target(tracked)
-        star = self.target(tracked, others[0])
-        return self.target(science, replace(others[1], target=star)), star
+            return self.target(science, visibility), self.target(tracked, visibility)
+        star = self.target(tracked, visibility, others[0])
+        return self.target(science, visibility, replace(others[1], target=star)), star
 
-    def target(self, sighting: Sighting | None, other: OtherField | None = None) -> int:
-        key = (sighting.name, sighting.ra, sighting.dec, other) if sighting else ("", None, None, None)
+    def target(
+        self, sighting: Sighting | None, visibility: Visibility, other: OtherField | None = None
+    ) -> int:
+        place = (sighting.name, sighting.ra, sighting.dec) if sighting else ("", None, None)
+        key = (*place, visibility, other)
         found = self.target_keys.get(key)
         if found is None:
             if len(self.target_keys) > 50_000:
                 self.target_keys.clear()
-            found = self.target_keys[key] = targets.assign(sighting, other)
+            found = self.target_keys[key] = targets.assign(sighting, other, visibility)
         return found
 
 
@@ -287,7 +292,8 @@ def _project(
                     outcome = "added"
                     touched.add(record)
                 continue
-            science, tracked = cache.pair(record.target, record.ft_target)
+            visibility = Visibility(existing.visibility) if existing else options.visibility
+            science, tracked = cache.pair(record.target, record.ft_target, visibility)
             row = values | {
                 "header_id": header.pk if header else None,
                 "provenance_id": cache.provenance[provenance.sha256],
