@@ -13,9 +13,9 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from obsportal.accounts.access import Visibility, is_curator, may_curate, reader, rows_for, visible_rows
 from obsportal.accounts.models import User
 
-ROOMS = ("accounts", "exposures", "site")
+ROOMS = ("accounts", "stars", "exposures", "sync", "site")
 
-ASKED = {"Exposure", "Target", "RefusedHeader"}
+ASKED = {"Exposure", "Target", "RefusedHeader", "Observation", "CalibratorLink"}
 """Models whose rows are shown: they offer visible_to(actor)."""
 
 NOT_SHOWN = {
@@ -25,6 +25,15 @@ NOT_SHOWN = {
     "Provenance": "reached only through a visible exposure",
     "ContinuationFile": "reached only through a visible exposure",
     "Override": "reached only through a visible exposure, or the administration",
+    "TargetPointing": "reached only through a visible target; its rows carry a visibility of their own",
+    "TargetDecision": "curators only",
+    "LinkDecision": "curators only",
+    "Star": "published catalogues and name services, nothing private",
+    "StarName": "published catalogues and name services, nothing private",
+    "NameQuery": "never shown; names of protected targets are not asked for",
+    "SyncCursor": "sources page, without rows of observations",
+    "ArchiveRow": "never shown",
+    "SyncRun": "sources page, counts and problems only",
     "Heartbeat": "health page, without private content",
 }
 

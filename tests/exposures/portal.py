@@ -9,8 +9,9 @@ from typing import Any
 from obsportal.exposures.models import Exposure, Target
 from obsportal.exposures.projection import program_root
 from obsportal.exposures.record import Sighting
-from obsportal.exposures.sightings import normalise, place
 from obsportal.exposures.targets import assign
+from obsportal.interferometry.sky import place
+from obsportal.stars.names import normalise
 
 _numbers = count(1)
 

@@ -17,9 +17,9 @@ from django.db.models.expressions import RawSQL
 
 from obsportal.exposures.programme_id import program_root
 from obsportal.exposures.search_values import SearchError, boolean, integer, mjd, moment, number, said, shown
-from obsportal.exposures.sightings import normalise
 from obsportal.interferometry import facility as facilities
 from obsportal.interferometry.sky import chord_squared, cone_ranges, unit_vector
+from obsportal.stars.names import normalise
 
 MAX_RADIUS = 648_000.0
 """arcsec: the whole sky."""

@@ -19,10 +19,10 @@ from obsportal.exposures.digest import Digest, compress, decompress, digest_all
 from obsportal.exposures.models import Exposure, Target
 from obsportal.exposures.record import ExposureRecord, Level, Message, ObsType, Sighting
 from obsportal.exposures.services import IngestOptions, IngestReport, header_text, ingest
-from obsportal.exposures.sightings import normalise
 from obsportal.exposures.versions import bump
 from obsportal.formats.fits_header import Header, HeaderError
 from obsportal.formats.header_sources import HeaderSource, read_headers, read_stream
+from obsportal.stars.names import normalise
 
 Progress = Callable[[IngestReport], None]
 

@@ -13,9 +13,47 @@ from django.db import models
 from django.db.models import Exists, OuterRef, Q
 
 from obsportal.accounts.access import Visibility, visible_rows
+from obsportal.exposures.derived_models import (
+    CalibratorLink,
+    Confidence,
+    GatheringBasis,
+    LinkBasis,
+    LinkDecision,
+    Observation,
+    ObservationBasis,
+    TargetDecision,
+    TargetPointing,
+)
+from obsportal.stars.models import Star
 
 if TYPE_CHECKING:
     from obsportal.accounts.access import Actor
+
+
+__all__ = [
+    "FACET_COLUMNS",
+    "CalibratorLink",
+    "Confidence",
+    "ContinuationFile",
+    "Exposure",
+    "ExposureQuerySet",
+    "GatheringBasis",
+    "HeaderVersion",
+    "Heartbeat",
+    "LinkBasis",
+    "LinkDecision",
+    "Observation",
+    "ObservationBasis",
+    "Override",
+    "Provenance",
+    "RefusedHeader",
+    "RefusedQuerySet",
+    "TableVersion",
+    "Target",
+    "TargetDecision",
+    "TargetPointing",
+    "TargetQuerySet",
+]
 
 
 class TableVersion(models.Model):
@@ -94,9 +132,15 @@ class TargetQuerySet(models.QuerySet["Target"]):
 
 
 class Target(models.Model):
-    """What exposures point at. Its one position is served, bit-identical, with all of them."""
+    """A star that exposures point at. Its one position is served, bit-identical, with all of them.
 
-    name = models.CharField(max_length=80, help_text="As it was first typed.")
+    That is the J2000 place of the known star, else the pointing of its earliest exposure.
+    """
+
+    name = models.CharField(
+        max_length=80, help_text="Of the known star, else as the earliest exposure has it."
+    )
+    star = models.ForeignKey(Star, null=True, on_delete=models.SET_NULL, related_name="+")
     visibility = models.CharField(
         max_length=10,
         default=Visibility.PUBLIC,
@@ -176,6 +220,7 @@ class Exposure(models.Model):
     exp_messages = models.TextField(blank=True, help_text="JSON list of [code, level, sentence].")
     exp_date_updated = models.DateTimeField(db_index=True)
     exp_date_release = models.DateTimeField(null=True)
+    vanished_at = models.DateTimeField(null=True, help_text="Since when its archive no longer lists it.")
 
     exp_tau0 = models.FloatField(null=True, help_text="s")
     exp_seeing = models.FloatField(null=True, help_text="arcsec")
@@ -229,7 +274,16 @@ class Exposure(models.Model):
     polarisation = models.CharField(max_length=20, blank=True)
     feed = models.CharField(max_length=20, blank=True)
 
-    target = models.ForeignKey(Target, on_delete=models.PROTECT, related_name="exposures")
+    target = models.ForeignKey(Target, on_delete=models.PROTECT, related_name="exposures", db_index=False)
+    pointing = models.ForeignKey(
+        TargetPointing, null=True, on_delete=models.PROTECT, related_name="exposures"
+    )
+    ft_pointing = models.ForeignKey(
+        TargetPointing, null=True, on_delete=models.PROTECT, related_name="tracked_exposures", db_index=False
+    )
+    observation = models.ForeignKey(
+        Observation, null=True, on_delete=models.SET_NULL, related_name="exposures", db_index=False
+    )
     target_typed_name = models.CharField(max_length=80, blank=True)
     target_normalised_name = models.CharField(max_length=80, blank=True, db_index=True)
     pointing_ra = models.FloatField(null=True, help_text="deg, what the header said")
@@ -255,8 +309,14 @@ class Exposure(models.Model):
         indexes = [
             models.Index(fields=["instrument_name", "exp_mjd_start"], name="exposure_instrument_mjd"),
             models.Index(fields=["night", "interferometer_name"], name="exposure_night"),
+            # Groups of a search are formed by reading these indexes alone.
+            models.Index(fields=["observation", "exp_mjd_start", "visibility"], name="exposure_observation"),
+            models.Index(fields=["target", "night", "visibility"], name="exposure_target_night"),
             models.Index(fields=["pair_key"], name="exposure_pair", condition=~Q(pair_key="")),
             models.Index(fields=["group_key"], name="exposure_group", condition=~Q(group_key="")),
+            models.Index(
+                fields=["ft_pointing"], name="exposure_ft_pointing", condition=Q(ft_pointing__isnull=False)
+            ),
             # Counts per facet read these indexes alone; visibility comes last, for as a first
             # column it would tempt the planner away from the order of time.
             models.Index(fields=[*FACET_COLUMNS, "visibility"], name="exposure_facets"),
@@ -281,7 +341,10 @@ class ContinuationFile(models.Model):
 
 
 class Override(models.Model):
-    """A curator's correction of one field. A new row replaces the earlier one; none is changed."""
+    """A curator's correction of one field. A new row replaces the earlier one; none is changed.
+
+    A row that withdraws brings back what the header says.
+    """
 
     exposure = models.ForeignKey(Exposure, on_delete=models.CASCADE, related_name="overrides")
     field = models.CharField(max_length=40)
@@ -290,6 +353,10 @@ class Override(models.Model):
     author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT)
     created_at = models.DateTimeField()
     parent = models.ForeignKey("self", null=True, on_delete=models.PROTECT)
+    withdraws = models.BooleanField(default=False, help_text="Ends the correction: the header counts again.")
+    before = models.JSONField(
+        null=True, help_text="The columns it changed, as they were without any correction of this field."
+    )
 
     def __str__(self) -> str:
         return f"{self.exposure_id}.{self.field} = {self.value}"

@@ -9,7 +9,8 @@ from typing import Any
 from obsportal.exposures.baseline_text import baselines_to_text
 from obsportal.exposures.programme_id import program_root
 from obsportal.exposures.record import ExposureRecord, Level
-from obsportal.exposures.sightings import normalise, place
+from obsportal.interferometry.sky import place
+from obsportal.stars.names import normalise
 
 AUTHORITIES = {"VLTI": "eso.org", "CHARA": "chara.gsu.edu"}
 """Who gives the identifiers of an interferometer's exposures."""

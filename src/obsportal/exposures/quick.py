@@ -12,8 +12,8 @@ from django.utils.http import urlencode
 
 from obsportal.exposures.angles import parse_position
 from obsportal.exposures.models import Exposure, Target
-from obsportal.exposures.sightings import normalise
 from obsportal.interferometry.facility import find_instrument
+from obsportal.stars.names import normalise
 
 if TYPE_CHECKING:
     from obsportal.accounts.access import Actor

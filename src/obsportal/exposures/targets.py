@@ -9,8 +9,8 @@ from django.db import connection
 from obsportal.accounts.access import Visibility
 from obsportal.exposures.models import Target
 from obsportal.exposures.record import Sighting
-from obsportal.exposures.sightings import UNNAMED, normalise, place
-from obsportal.interferometry.sky import cone_ranges, separation_deg
+from obsportal.interferometry.sky import cone_ranges, place, separation_deg
+from obsportal.stars.names import UNNAMED, normalise
 
 SAME_NAME_DEG = 1 / 60
 """Pointings of one name within 1 arcmin are one target."""

@@ -8,6 +8,8 @@ signed 64-bit integer. A cone becomes a few index ranges that cover it; the exac
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -172,3 +174,21 @@ def _joined(ranges: list[tuple[int, int]], most: int) -> list[tuple[int, int]]:
     gaps = sorted(range(1, len(ranges)), key=lambda k: ranges[k][0] - ranges[k - 1][1])
     cuts = [0, *sorted(gaps[len(gaps) - most + 1 :]), len(ranges)]
     return [(ranges[a][0], ranges[b - 1][1]) for a, b in pairwise(cuts)]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A direction with the columns that the position index needs."""
+
+    ra: float
+    dec: float
+    hpx: int
+    x: float
+    y: float
+    z: float
+
+
+@lru_cache(maxsize=65536)
+def place(ra: float, dec: float) -> Place:
+    """The index columns of a direction given in degrees."""
+    return Place(ra, dec, hpx29(ra, dec), *unit_vector(ra, dec))

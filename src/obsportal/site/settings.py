@@ -25,7 +25,9 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django_htmx",
     "obsportal.accounts",
+    "obsportal.stars",
     "obsportal.exposures",
+    "obsportal.sync",
     "obsportal.site",
 ]
 AUTH_USER_MODEL = "accounts.User"

@@ -1,0 +1,1 @@
+"""Keeps the records up to date from the archives and from other portals."""
