@@ -385,3 +385,52 @@ def test_the_change_counter_moves_with_its_rows():
     with transaction.atomic():
         versions.bump("exposures")
     assert last_modified()[0] == 2
+
+
+def test_a_withdrawn_override_brings_back_what_the_header_says(curator: User):
+    ingest([digest_of(record(obs_type_header="SCIENCE"))])
+    made = override(Exposure.objects.get(), "obs_type", "calibrator", reason="in JSDC", author=curator)
+    ended = corrections.withdraw(made, reason="another star of that name", author=curator)
+    assert (ended.withdraws, ended.parent) == (True, made)
+    assert Exposure.objects.get().obs_type == ObsType.SCIENCE
+    with pytest.raises(OverrideError, match="not in force"):
+        corrections.withdraw(made, reason="again", author=curator)
+    ingest([digest_of(record(obs_type_header="SCIENCE", program_id="X"), text="two")])
+    assert Exposure.objects.get().obs_type == ObsType.SCIENCE
+
+
+def test_withdrawing_one_of_several_overrides_leaves_the_others_in_force(curator: User):
+    ingest([digest_of(record(program_id="0104.C-0567(A)"))])
+    technical = override(Exposure.objects.get(), "obs_program", "60.A-9999(A)", reason="a", author=curator)
+    assert Exposure.objects.get().technical is True
+    plain = override(Exposure.objects.get(), "technical", False, reason="b", author=curator)
+    corrections.withdraw(technical, reason="c", author=curator)
+    exposure = Exposure.objects.get()
+    assert (exposure.obs_program, exposure.obs_program_root) == ("0104.C-0567(A)", "0104.C-0567")
+    corrections.withdraw(plain, reason="d", author=curator)
+    assert Exposure.objects.get().technical is False
+    assert Override.objects.count() == 4
+
+
+def test_a_withdrawn_override_follows_a_header_that_came_meanwhile(curator: User, headers: dict[str, str]):
+    name, text = next((n, t) for n, t in headers.items() if digests(headers, n)[0].records)
+    ingest([digest(HeaderSource(f"{name}.hdr", text))])
+    first = Exposure.objects.order_by("pk").first()
+    assert first is not None
+    made = override(first, "obs_program", "60.A-1234(B)", reason="typed wrong", author=curator)
+    other = text.replace(made.before["columns"]["obs_program"], "099.C-0667(A)")
+    assert other != text
+    ingest([digest(HeaderSource(f"{name}.hdr", other))])
+    assert Exposure.objects.get(pk=first.pk).obs_program == "60.A-1234(B)"
+    corrections.withdraw(made, reason="right in the new header", author=curator)
+    assert Exposure.objects.get(pk=first.pk).obs_program == "099.C-0667(A)"
+
+
+def test_only_curators_withdraw_and_only_with_a_reason(curator: User):
+    ingest([digest_of(record())])
+    made = override(Exposure.objects.get(), "obs_type", "calibrator", reason="a", author=curator)
+    with pytest.raises(PermissionError):
+        corrections.withdraw(made, reason="r", author=User.objects.create(username="nobody"))
+    with pytest.raises(OverrideError, match="reason"):
+        corrections.withdraw(made, reason=" ", author=curator)
+    assert Exposure.objects.get().obs_type == ObsType.CALIBRATOR

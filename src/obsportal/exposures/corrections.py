@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -11,10 +12,12 @@ from django.utils import timezone
 
 from obsportal.accounts.access import Visibility, may_curate
 from obsportal.accounts.models import User
+from obsportal.exposures.digest import decompress, digest
 from obsportal.exposures.models import Exposure, Override
 from obsportal.exposures.programme_id import is_technical, program_root
 from obsportal.exposures.record import Level
 from obsportal.exposures.versions import bump
+from obsportal.formats.header_sources import HeaderSource
 from obsportal.interferometry.facility import find_mode, modes
 
 OVERRIDABLE = ("obs_type", "visibility", "obs_program", "instrument_mode", "technical")
@@ -22,14 +25,24 @@ OVERRIDABLE = ("obs_type", "visibility", "obs_program", "instrument_mode", "tech
 LONGEST_PROGRAM = 40
 
 
-def in_force(exposure_ids: list[int]) -> dict[int, dict[str, Any]]:
+def in_force(exposure_ids: Iterable[int]) -> dict[int, dict[str, Any]]:
     """The overridden values in force, by exposure: the newest row of each field wins."""
     found: dict[int, dict[str, Any]] = {}
-    rows = Override.objects.filter(exposure_id__in=exposure_ids).order_by("pk")
-    for row in rows.select_related("exposure").only("exposure__instrument_name", "field", "value"):
+    for row in standing(exposure_ids):
         values = found.setdefault(row.exposure_id, {})
         values |= _effects(row.exposure.instrument_name, row.field, row.value)
     return found
+
+
+def standing(exposure_ids: Iterable[int]) -> list[Override]:
+    """The overrides in force of these exposures, oldest first."""
+    newest: dict[tuple[int, str], Override] = {}
+    rows = Override.objects.filter(exposure_id__in=exposure_ids).order_by("pk")
+    for row in rows.select_related("exposure", "author").defer("exposure__exp_messages"):
+        newest.pop((row.exposure_id, row.field), None)
+        if not row.withdraws:
+            newest[row.exposure_id, row.field] = row
+    return sorted(newest.values(), key=lambda row: row.pk)
 
 
 class OverrideError(ValueError):
@@ -99,26 +112,88 @@ def override(exposure: Exposure, name: str, value: Any, *, reason: str, author: 
     Raises OverrideError for a field or value that cannot be overridden, PermissionError for an actor
     who may not curate.
     """
-    if not may_curate(author):
-        raise PermissionError("only curators may override values")
+    _may_curate(author)
     check_override(name, value, reason)
     with transaction.atomic():
-        now = timezone.now().replace(microsecond=0)
-        parent = exposure.overrides.filter(field=name).order_by("-pk").first()
-        row = Override.objects.create(
-            exposure=exposure,
-            field=name,
-            value=value,
-            reason=reason,
-            author=author,
-            created_at=now,
-            parent=parent,
-        )
         effects = _effects(exposure.instrument_name, name, value)
         effects |= _settled({name}, exposure.exp_messages)
-        for column, effect in effects.items():
-            setattr(exposure, column, effect)
-        exposure.exp_date_updated = now
-        exposure.save(update_fields=[*effects, "exp_date_updated"])
-        bump("exposures", now)
+        row = _append(exposure, name, value, reason, author, before=_kept(exposure, effects))
+        _apply(exposure, effects, row.created_at)
     return row
+
+
+def withdraw(row: Override, *, reason: str, author: User) -> Override:
+    """End a correction: the header counts again, under what other corrections still stand.
+
+    Raises OverrideError when it is not in force or no reason is given, PermissionError for an actor who
+    may not curate.
+    """
+    _may_curate(author)
+    if not reason.strip():
+        raise OverrideError("withdrawing a correction needs a reason")
+    exposure = Exposure.objects.select_related("header").get(pk=row.exposure_id)
+    with transaction.atomic():
+        stand = standing([exposure.pk])
+        if row.pk not in {other.pk for other in stand}:
+            raise OverrideError("this correction is not in force any more")
+        made = _append(exposure, row.field, None, reason, author, withdraws=True)
+        values = _uncorrected(exposure, row)
+        for other in stand:
+            if other.pk != row.pk:
+                effects = _effects(exposure.instrument_name, other.field, other.value)
+                values |= {name: value for name, value in effects.items() if name in values}
+        _apply(exposure, values, made.created_at)
+    return made
+
+
+def _may_curate(author: User) -> None:
+    if not may_curate(author):
+        raise PermissionError("only curators may override values")
+
+
+def _append(exposure: Exposure, name: str, value: Any, reason: str, author: User, **more: Any) -> Override:
+    parent = exposure.overrides.filter(field=name).order_by("-pk").first()
+    return Override.objects.create(
+        exposure=exposure,
+        field=name,
+        value=value,
+        reason=reason,
+        author=author,
+        created_at=timezone.now().replace(microsecond=0),
+        parent=parent,
+        **more,
+    )
+
+
+def _apply(exposure: Exposure, values: dict[str, Any], now: datetime) -> None:
+    for column, value in values.items():
+        setattr(exposure, column, value)
+    exposure.exp_date_updated = now
+    exposure.save(update_fields=[*values, "exp_date_updated"])
+    bump("exposures", now)
+
+
+def _kept(exposure: Exposure, names: Iterable[str]) -> dict[str, Any]:
+    """The columns about to be changed, as they are without any correction, and of which header."""
+    columns = {name: getattr(exposure, name) for name in names}
+    for other in reversed(standing([exposure.pk])):
+        told = (other.before or {}).get("columns", {})
+        columns |= {name: value for name, value in told.items() if name in columns}
+    return {"header": exposure.header_id, "columns": columns}
+
+
+def _uncorrected(exposure: Exposure, row: Override) -> dict[str, Any]:
+    """What the header says of the columns that a correction changed.
+
+    A header that is newer than the correction is described again; visibility never comes from one.
+    """
+    before = row.before or {"header": None, "columns": {}}
+    columns: dict[str, Any] = dict(before["columns"])
+    if exposure.header is None or before["header"] == exposure.header.pk or row.field == "visibility":
+        return columns
+    text = decompress(bytes(exposure.header.text_zstd), exposure.header.size).decode("latin-1")
+    made = digest(HeaderSource(exposure.exp_header_id, text), include_products=True)
+    for described in made.columns:
+        if described["exp_id"] == exposure.exp_id:
+            return {name: described[name] for name in columns}
+    return columns

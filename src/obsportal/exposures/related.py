@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.urls import reverse
 from django.utils.http import urlencode
 
+from obsportal.exposures.corrections import standing
 from obsportal.exposures.models import ContinuationFile, Exposure, Override, Target
 from obsportal.exposures.projection import AUTHORITIES
 
@@ -63,12 +64,9 @@ class Correction:
 
 def corrections(exposure: Exposure) -> list[Correction]:
     """The overrides in force, with what the header says where that is kept."""
-    newest: dict[str, Override] = {}
-    for row in exposure.overrides.select_related("author").order_by("pk"):
-        newest[row.field] = row
     return [
-        Correction(row, exposure.obs_type_header if name == "obs_type" else "")
-        for name, row in sorted(newest.items())
+        Correction(row, exposure.obs_type_header if row.field == "obs_type" else "")
+        for row in sorted(standing([exposure.pk]), key=lambda row: row.field)
     ]
 
 
