@@ -16,6 +16,9 @@ from rich.table import Table
 
 from obsportal import __version__
 from obsportal.cli.common import JsonOption, PortOption, err, fail, out, progress_bar, setup
+from obsportal.cli.regroup import regroup
+from obsportal.cli.stars import stars_app
+from obsportal.cli.sync import app as sync_app
 
 if TYPE_CHECKING:
     from obsportal.exposures.services import IngestReport
@@ -29,6 +32,9 @@ app = typer.Typer(
 )
 ingest_app = typer.Typer(help="Take observations in.", no_args_is_help=True)
 app.add_typer(ingest_app, name="ingest")
+app.add_typer(sync_app, name="sync")
+app.command()(regroup)
+app.add_typer(stars_app, name="stars")
 
 
 @app.command()
@@ -99,7 +105,7 @@ def run_server(host: str, port: int, workers: int) -> None:
 def worker(
     once: Annotated[bool, typer.Option(help="Do what is due, then stop.")] = False,
 ) -> None:
-    """Run background work: housekeeping now, archive synchronisation as it is configured."""
+    """Run background work: housekeeping, and the sources that OBSPORTAL_SYNC names, each when it is due."""
     setup()
     from obsportal.site.worker import run
 

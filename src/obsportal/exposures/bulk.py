@@ -62,3 +62,24 @@ def insert(
 
 def _ready(convert: Convert | None, value: Any) -> Any:
     return value if convert is None or value is None else convert(value)
+
+
+def set_column(model: type[models.Model], column: str, values: Sequence[tuple[int, int | None]]) -> None:
+    """Give a whole-number column, named by its attribute, new values: (primary key, value) pairs."""
+    if not values:
+        return
+    quote = connection.ops.quote_name
+    table = quote(model._meta.db_table)
+    name = quote(next(str(f.column) for f in model._meta.concrete_fields if f.attname == column))
+    key = quote(str(model._meta.pk.column))
+    ordered = sorted(values, key=lambda pair: pair[0])  # neighbours on disk
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(
+                f"UPDATE {table} SET {name} = given.value FROM"  # noqa: S608
+                f" unnest(%s::bigint[], %s::bigint[]) AS given(key, value) WHERE {table}.{key} = given.key",
+                [[pk for pk, _ in ordered], [value for _, value in ordered]],
+            )
+        else:
+            statement = f"UPDATE {table} SET {name} = %s WHERE {key} = %s"  # noqa: S608
+            cursor.executemany(statement, [(value, pk) for pk, value in ordered])

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from obsportal.accounts.access import Visibility, may_curate
 from obsportal.accounts.models import User
+from obsportal.exposures import derive, targets
 from obsportal.exposures.digest import decompress, digest
 from obsportal.exposures.models import Exposure, Override
 from obsportal.exposures.programme_id import is_technical, program_root
@@ -170,7 +171,10 @@ def _apply(exposure: Exposure, values: dict[str, Any], now: datetime) -> None:
         setattr(exposure, column, value)
     exposure.exp_date_updated = now
     exposure.save(update_fields=[*values, "exp_date_updated"])
+    if "visibility" in values:
+        targets.repoint([exposure])
     bump("exposures", now)
+    derive.regroup_nights(derive.nights_of([exposure.pk]), mark=False)
 
 
 def _kept(exposure: Exposure, names: Iterable[str]) -> dict[str, Any]:

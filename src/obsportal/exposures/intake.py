@@ -14,7 +14,7 @@ from typing import Any
 from django.db import transaction
 
 from obsportal.accounts.access import Visibility
-from obsportal.exposures import chara
+from obsportal.exposures import chara, derive, targets
 from obsportal.exposures.digest import Digest, compress, decompress, digest_all
 from obsportal.exposures.models import Exposure, Target
 from obsportal.exposures.record import ExposureRecord, Level, Message, ObsType, Sighting
@@ -22,6 +22,7 @@ from obsportal.exposures.services import IngestOptions, IngestReport, header_tex
 from obsportal.exposures.versions import bump
 from obsportal.formats.fits_header import Header, HeaderError
 from obsportal.formats.header_sources import HeaderSource, read_headers, read_stream
+from obsportal.stars.lookup import find
 from obsportal.stars.names import normalise
 
 Progress = Callable[[IngestReport], None]
@@ -192,8 +193,12 @@ def _hide(exp_ids: set[str]) -> None:
         return
     with transaction.atomic():
         rows = Exposure.objects.filter(exp_id__in=exp_ids).exclude(visibility=Visibility.REPLACED)
-        if rows.update(visibility=Visibility.REPLACED):
+        hidden = list(rows.values_list("pk", flat=True))
+        if hidden:
+            rows.update(visibility=Visibility.REPLACED)
+            targets.repoint(targets.as_pointed(Exposure.objects.filter(pk__in=hidden)))
             bump("exposures")
+            derive.regroup_nights(derive.nights_of(hidden), mark=False)
 
 
 def ingest_chara_log(data: bytes, name: str, options: IngestOptions | None = None) -> IngestReport:
@@ -230,8 +235,13 @@ def _join_known_frames(log: Sequence[ExposureRecord], options: IngestOptions | N
 
 
 def _position_of(name: str) -> tuple[float, float] | None:
-    """The position of the one target of that name, when there is just one."""
-    found = list(Target.objects.filter(normalised_name=normalise(name), ra__isnull=False)[:2])
+    """The position of the known star of that name, else of the one public target, when there is just one."""
+    if star := find(name):
+        return star.ra, star.dec
+    named = Target.objects.filter(
+        pointings__normalised_name=normalise(name), pointings__visibility=Visibility.PUBLIC, ra__isnull=False
+    )
+    found = list(named.distinct()[:2])
     if len(found) != 1 or found[0].ra is None or found[0].dec is None:
         return None
     return found[0].ra, found[0].dec

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from obsportal.accounts.access import Visibility
-from obsportal.exposures import bulk, targets
+from obsportal.exposures import archive_values, bulk, derive, targets
 from obsportal.exposures.corrections import corrected, in_force
 from obsportal.exposures.models import (
     ContinuationFile,
@@ -23,13 +23,13 @@ from obsportal.exposures.models import (
     Provenance,
     RefusedHeader,
 )
+from obsportal.exposures.pointings import Claims
 from obsportal.exposures.projection import AUTHORITIES
-from obsportal.exposures.record import ExposureRecord, Refusal, Sighting
-from obsportal.exposures.targets import OtherField
+from obsportal.exposures.record import ExposureRecord, Refusal
 from obsportal.exposures.versions import bump
 
 if TYPE_CHECKING:
-    from obsportal.exposures.digest import Digest
+    from obsportal.exposures.digest import Digest, OriginSet
 
 BATCH = 500
 """Headers written per transaction: a kill loses at most these, and a re-run brings them back."""
@@ -90,7 +90,7 @@ def ingest(
         if progress:
             progress(report)
     if report.added >= MANY:
-        _refresh_statistics()
+        refresh_statistics()
     return report
 
 
@@ -98,7 +98,7 @@ MANY = 1000
 """Rows added by one ingest from which the planner should look at the table anew."""
 
 
-def _refresh_statistics() -> None:
+def refresh_statistics() -> None:
     """Let SQLite measure its indexes, or it takes any facet for more selective than a time range.
 
     PostgreSQL's autovacuum does this by itself.
@@ -113,36 +113,12 @@ class _Caches:
     """Identities looked up often during one ingest."""
 
     provenance: dict[str, int] = field(default_factory=dict)
-    target_keys: dict[tuple[object, ...], int] = field(default_factory=dict)
-
-    def pair(
-        self, science: Sighting | None, tracked: Sighting | None, visibility: Visibility
-    ) -> tuple[int, int | None]:
-        """The targets of both fields; the science target and the tracked star are kept apart."""
-        if tracked is None:
-            return self.target(science, visibility), None
-        others = targets.fields(science, tracked)
-        if others is None:
-            return self.target(science, visibility), self.target(tracked, visibility)
-        star = self.target(tracked, visibility, others[0])
-        return self.target(science, visibility, replace(others[1], target=star)), star
-
-    def target(
-        self, sighting: Sighting | None, visibility: Visibility, other: OtherField | None = None
-    ) -> int:
-        place = (sighting.name, sighting.ra, sighting.dec) if sighting else ("", None, None)
-        key = (*place, visibility, other)
-        found = self.target_keys.get(key)
-        if found is None:
-            if len(self.target_keys) > 50_000:
-                self.target_keys.clear()
-            found = self.target_keys[key] = targets.assign(sighting, other, visibility)
-        return found
 
 
 def _write(batch: list[Digest], options: IngestOptions, report: IngestReport, cache: _Caches) -> None:
     now = timezone.now().replace(microsecond=0)
     report.read += len(batch)
+    targets.lock()
     try:
         headers = _keep_headers(batch, now)
         _refuse(batch, headers, options, report, now)
@@ -150,12 +126,12 @@ def _write(batch: list[Digest], options: IngestOptions, report: IngestReport, ca
         touched = _project(batch, headers, options, report, cache, now)
     except BaseException:
         cache.provenance.clear()  # rows made in a transaction that is rolled back
-        cache.target_keys.clear()
         raise
     if touched.any:
         _join_continuations(touched.groups, now)
         _count_pairs_once(touched.pairs)
         bump("exposures", now)
+        derive.regroup_nights(touched.nights, mark=False)
 
 
 def _keep_headers(batch: list[Digest], now: datetime) -> dict[tuple[str, str], HeaderVersion]:
@@ -251,9 +227,19 @@ class _Touched:
     any: bool = False
     groups: set[str] = field(default_factory=set)
     pairs: set[str] = field(default_factory=set)
+    nights: set[derive.Night] = field(default_factory=set)
+    pointings: set[int | None] = field(default_factory=set)
+    """Pointings that may have lost an exposure, or are no longer of the same dates."""
+
+    def leave(self, existing: Exposure, row: Mapping[str, Any]) -> None:
+        """Note the pointings of an exposure where the new row says otherwise."""
+        columns = ("pointing_id", "ft_pointing_id", "exp_mjd_start", "instrument_name", "target_typed_name")
+        if any(getattr(existing, name) != row[name] for name in columns):
+            self.pointings |= {existing.pointing_id, existing.ft_pointing_id}
 
     def add(self, record: ExposureRecord) -> None:
         self.any = True
+        self.nights.add(derive.night_of_row(record.night, record.mjd_start, record.interferometer_name))
         self.groups |= {record.group_key} - {""}
         self.pairs |= {record.pair_key} - {""}
 
@@ -270,48 +256,87 @@ def _project(
     exp_ids = {record.exp_id for d in batch for record in d.records}
     known = {e.exp_id: e for e in Exposure.objects.filter(exp_id__in=exp_ids)}
     overrides = in_force([e.pk for e in known.values()])
+    plan = _plan(batch, headers, known)
+    filed = targets.settle(*_claims(plan, known, options), now)
     fresh: dict[str, dict[str, Any]] = {}
     touched = _Touched()
-    for digest in batch:
+    for digest, header, shown in plan:
         outcome = "unchanged"
-        header = headers.get((digest.header_id, digest.sha256))
-        for record, values, provenance in zip(
-            digest.records, digest.columns, digest.provenances, strict=True
-        ):
-            existing = known.get(record.exp_id)
-            waiting = fresh.get(record.exp_id)
-            shown_category = (
-                existing.product_category if existing else (waiting or {}).get("product_category")
-            )
-            if shown_category == "" and record.product_category:
-                continue  # a raw header is shown already
-            if header and not getattr(header, "newest", True):
-                continue  # a newer version is shown already
+        for record, values, provenance in shown:
             if record.group_index > 1 and header:
                 if _keep_continuation(record, header):
                     outcome = "added"
                     touched.add(record)
                 continue
-            visibility = Visibility(existing.visibility) if existing else options.visibility
-            science, tracked = cache.pair(record.target, record.ft_target, visibility)
+            existing = known.get(record.exp_id)
             row = values | {
                 "header_id": header.pk if header else None,
                 "provenance_id": cache.provenance[provenance.sha256],
-                "target_id": science,
-                "ft_target_id": tracked,
                 "authority": options.authority or AUTHORITIES.get(record.interferometer_name, ""),
+                **filed[record.exp_id],
             }
             if existing is None:
                 fresh[record.exp_id] = row | {"visibility": options.visibility.value, "exp_date_updated": now}
                 touched.add(record)
                 outcome = "added"
-            elif _update(existing, corrected(row, overrides.get(existing.pk, {})), now):
+                continue
+            before = derive.night_of_row(existing.night, existing.exp_mjd_start, existing.interferometer_name)
+            row = archive_values.kept(existing, row)
+            touched.leave(existing, row)
+            if _update(existing, corrected(row, overrides.get(existing.pk, {})), now):
+                touched.nights.add(before)
                 touched.add(record)
                 outcome = "updated" if outcome == "unchanged" else outcome
         if digest.records:
             setattr(report, outcome, getattr(report, outcome) + 1)
     bulk.insert(Exposure, list(fresh.values()))
+    targets.left(touched.pointings, now)
     return touched
+
+
+_Plan = list[tuple["Digest", HeaderVersion | None, list[tuple[ExposureRecord, dict[str, Any], "OriginSet"]]]]
+
+
+def _plan(
+    batch: list[Digest], headers: Mapping[tuple[str, str], HeaderVersion], known: Mapping[str, Exposure]
+) -> _Plan:
+    """The records that are to be shown: of the newest header version, raw ones before products."""
+    categories = {exp_id: exposure.product_category for exp_id, exposure in known.items()}
+    plan: _Plan = []
+    for digest in batch:
+        header = headers.get((digest.header_id, digest.sha256))
+        shown = []
+        for item in zip(digest.records, digest.columns, digest.provenances, strict=True):
+            record = item[0]
+            if categories.get(record.exp_id) == "" and record.product_category:
+                continue  # a raw header is shown already
+            if header and not getattr(header, "newest", True):
+                continue  # a newer version is shown already
+            if record.group_index <= 1 or not header:
+                categories[record.exp_id] = record.product_category
+            shown.append(item)
+        plan.append((digest, header, shown))
+    return plan
+
+
+def _claims(
+    plan: _Plan, known: Mapping[str, Exposure], options: IngestOptions
+) -> tuple[Claims, dict[str, tuple[str, str | None]]]:
+    """The pointings that the exposures of a plan need, and their keys by exposure."""
+    records = {
+        record.exp_id: record
+        for _, header, shown in plan
+        for record, _, _ in shown
+        if record.group_index <= 1 or not header
+    }
+    claims = Claims()
+    keys = {}
+    for exp_id, record in records.items():
+        visibility = known[exp_id].visibility if exp_id in known else options.visibility
+        keys[exp_id] = claims.add_pair(
+            record.target, record.ft_target, visibility, record.instrument_name, record.mjd_start
+        )
+    return claims, keys
 
 
 def _update(existing: Exposure, values: dict[str, Any], now: datetime) -> bool:
