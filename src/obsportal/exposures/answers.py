@@ -7,8 +7,8 @@ accepts nothing else.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from itertools import chain
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from django.core.exceptions import BadRequest, RequestDataTooBig, TooManyFieldsSent
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict, StreamingHttpResponse
@@ -16,14 +16,21 @@ from django.http.multipartparser import MultiPartParserError
 from django.utils.http import http_date
 from django.views.decorators.csrf import csrf_exempt
 
-from obsportal.exposures import contract, stream
-from obsportal.exposures.search import etag, parse
+from obsportal.exposures import contract, group_columns, grouped, stream
+from obsportal.exposures.group_columns import Group
+from obsportal.exposures.search import Search, etag, parse
 from obsportal.exposures.search_values import SearchError
+from obsportal.exposures.takeaway import extent, gate
+from obsportal.exposures.takeaway.repeat import cite_link
 from obsportal.exposures.versions import last_modified
 from obsportal.serialise import FORMATS, error_document
 
-WHOLE = 1_000_000
-"""Bytes up to which an answer is sent whole, with its length."""
+if TYPE_CHECKING:
+    from obsportal.accounts.access import Actor
+    from obsportal.serialise.rows import Batch
+
+WHOLE = 8_000_000
+"""Bytes up to which an answer is sent whole, with its length, so that no slow client holds a thread."""
 
 
 def parameters(request: HttpRequest) -> dict[str, str]:
@@ -78,33 +85,68 @@ def answer(request: HttpRequest, form: str) -> HttpResponseBase:
         "Cache-Control": "no-cache",
         "Vary": "Cookie",
         "Access-Control-Allow-Origin": "*",
+        "Link": cite_link(asked),
     }
     if request.method != "POST" and validator in request.headers.get("If-None-Match", ""):
         return HttpResponse(status=304, headers=headers)
+    if request.method == "HEAD":
+        return _announced(search, request.user, form, headers)
     fmt = FORMATS[form]
-    columns = contract.columns(all_fields=search.all_fields)
-    rows = stream.batches(search.statement(request.user), columns)
-    chunks = fmt.writer(
-        rows,
-        [c.column for c in columns],
-        params={"status": "OK", "last_mod_date": f"{modified:%Y-%m-%d %H:%M:%S}+00:00"},
-    )
+    stated = {"status": "OK", "last_mod_date": f"{modified:%Y-%m-%d %H:%M:%S}+00:00"}
+    columns, rows = _rows(search, request.user)
+    if search.group is not Group.EXPOSURE:
+        stated["group"] = search.group
+    chunks = fmt.writer(rows, [c.column for c in columns], params=stated)
     headers["Content-Type"] = fmt.media_type
     headers["Content-Disposition"] = f'inline; filename="search.{fmt.extension}"'
-    return _respond(chunks, headers)
+    return respond(chunks, headers, form)
 
 
-def _respond(chunks: Iterator[bytes], headers: dict[str, str]) -> HttpResponseBase:
-    """Small answers whole, with their length; large ones streamed."""
+def _announced(search: Search, actor: Actor, form: str, headers: dict[str, str]) -> HttpResponse:
+    """What a search would send: its rows, and about how many bytes."""
+    found = extent.extent(search, actor)
+    rows = {"X-Row-Count": str(found.rows), "X-Size-Estimate": str(found.bytes[form])}
+    return HttpResponse(content_type=FORMATS[form].media_type, headers=headers | rows)
+
+
+def _rows(search: Search, actor: Actor) -> tuple[Sequence[contract.ContractColumn], Iterator[Batch]]:
+    """The published columns of an answer and its rows."""
+    if search.group is Group.EXPOSURE:
+        columns = contract.columns(all_fields=search.all_fields)
+        return columns, stream.batches(search.statement(actor), columns)
+    columns = group_columns.columns(all_fields=search.all_fields)
+    return columns, grouped.batches(search, actor, columns)
+
+
+def respond(chunks: Iterator[bytes], headers: dict[str, str], form: str) -> HttpResponseBase:
+    """Answers up to WHOLE bytes whole, with their length; longer ones streamed, a few at a time.
+
+    A stream that finds no place is refused with 503, so that shorter answers find a thread.
+    """
     first: list[bytes] = []
     size = 0
     for chunk in chunks:
         first.append(chunk)
         size += len(chunk)
         if size > WHOLE:
-            return StreamingHttpResponse(chain(first, chunks), headers=headers)
+            place = gate.STREAMS.enter()
+            if place is None:
+                return _busy(form)
+            return StreamingHttpResponse(gate.Placed(place, first, chunks), headers=headers)
     body = b"".join(first)
     return HttpResponse(body, headers=headers | {"Content-Length": str(len(body))})
+
+
+def _busy(form: str) -> HttpResponse:
+    refused = error(
+        form,
+        f"{gate.STREAMS.places} long answers are being sent already, the most at a time: ask again in"
+        f" {gate.RETRY_AFTER} s, or for less (/search.count tells how much a search sends)",
+        503,
+    )
+    refused["Retry-After"] = str(gate.RETRY_AFTER)
+    refused["Cache-Control"] = "no-store"
+    return refused
 
 
 def error(form: str, sentence: str, status: int) -> HttpResponse:

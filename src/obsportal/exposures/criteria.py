@@ -101,8 +101,15 @@ def _name(text: str) -> Criterion:
     else:
         value = normalise(text)
         test = "= %s"
+    # Names of protected pointings find no public rows: they are matched by the rows' own names alone.
     statement = f"""
-        WITH found AS (SELECT id FROM exposures_target WHERE normalised_name {test})
+        WITH found AS (
+            SELECT id FROM exposures_target WHERE normalised_name {test}
+            UNION SELECT target_id FROM exposures_targetpointing
+                WHERE normalised_name {test} AND visibility = 'public'
+            UNION SELECT t.id FROM exposures_target t JOIN stars_starname n ON n.star_id = t.star_id
+                WHERE n.normalised_name {test}
+        )
         SELECT id FROM exposures_exposure WHERE target_normalised_name {test}
         UNION SELECT id FROM exposures_exposure WHERE target_id IN (SELECT id FROM found)
         UNION SELECT id FROM exposures_exposure WHERE ft_target_id IN (SELECT id FROM found)
@@ -110,7 +117,7 @@ def _name(text: str) -> Criterion:
     return Criterion(
         "target_name",
         f"target named {text}",
-        Q(pk__in=RawSQL(statement, [value, value])),  # noqa: S611
+        Q(pk__in=RawSQL(statement, [value] * 4)),  # noqa: S611
     )
 
 
@@ -281,6 +288,18 @@ def _fringe_tracker(text: str) -> Criterion:
     return Criterion("fringe_tracker", f"fringe tracker {text[:60]}", Q(fringe_tracker__iexact=text))
 
 
+def _observation(text: str) -> Criterion:
+    key = text.strip()
+    return Criterion("observation", f"observation {key[:80]}", Q(observation__key=key))
+
+
+def _template_start(text: str) -> Criterion:
+    if text.strip().lower() == "none":
+        return Criterion("template_start", "without a template start", Q(template_start=None))
+    value = moment("template_start", text)
+    return Criterion("template_start", f"template of {value:%Y-%m-%d %H:%M:%S}", Q(template_start=value))
+
+
 def _night(text: str) -> Criterion:
     try:
         value = date.fromisoformat(text.strip())
@@ -324,7 +343,7 @@ def _mjd_bound(name: str, lookup: str, words: str) -> Callable[[str], Criterion]
 PARAMETERS: tuple[Parameter, ...] = (
     Parameter(
         "target_name",
-        "Target as typed; case, blanks and underscores do not matter; * matches any text.",
+        "Target by any of its names; case, blanks and underscores do not matter; * matches any text.",
         _name,
         "HD 58647",
     ),
@@ -347,6 +366,18 @@ PARAMETERS: tuple[Parameter, ...] = (
     ),
     Parameter("program_id", "Run, programme root, a list, or with * for any text.", _program, "0103.C-0347"),
     Parameter("obs_id", "Observing block number.", _integer_equal("obs_id", "OB"), "2728776"),
+    Parameter(
+        "observation",
+        "Observation: one execution of a block, by its key.",
+        _observation,
+        "VLTI.2728776.2020-01-26T03:27:45",
+    ),
+    Parameter(
+        "template_start",
+        "Start of the template's execution, ISO 8601 (UTC without a zone); none: not known.",
+        _template_start,
+        "2020-01-26T03:30:12",
+    ),
     Parameter("obs_type", "science or calibrator.", _obs_type, "science"),
     Parameter("valid", "true: no validation error; false: at least one.", _valid, "true"),
     Parameter(

@@ -201,11 +201,11 @@ HEADS = (
 )
 
 
-def heads(params: Mapping[str, str], search: Search) -> list[Head]:
+def heads(params: Mapping[str, str], search: Search, columns: Iterable[Head] = HEADS) -> list[Head]:
     """The column headers with their sorting links; the column in force reverses."""
     current = search.sort[0]
     found = []
-    for head in HEADS:
+    for head in columns:
         if not head.sort:
             found.append(head)
             continue

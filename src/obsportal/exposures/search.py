@@ -13,6 +13,7 @@ from django.db.models import Count, F, Q
 from obsportal.accounts.access import reader
 from obsportal.exposures import contract
 from obsportal.exposures.criteria import Criterion, criteria
+from obsportal.exposures.group_columns import GROUP_SORTS, Group
 from obsportal.exposures.models import Exposure, ExposureQuerySet
 from obsportal.exposures.search_values import SearchError, boolean, integer, shown
 from obsportal.exposures.versions import last_modified
@@ -60,6 +61,7 @@ class Search:
     page: int = 1
     limit: int | None = None
     all_fields: bool = True
+    group: Group = Group.EXPOSURE
 
     @property
     def condition(self) -> Q:
@@ -79,10 +81,14 @@ class Search:
         return Exposure.objects.visible_to(actor).filter(self.condition)
 
     def ordered(self, actor: Actor) -> ExposureQuerySet:
-        """The rows in the order asked for; the identifier breaks ties."""
+        """The rows in the order asked for; the identifier breaks ties.
+
+        What groups alone can be sorted by is passed over.
+        """
         order = [
             F(SORTS[name.removeprefix("-")]).desc(nulls_last=True) if name.startswith("-") else SORTS[name]
             for name in self.sort
+            if name.removeprefix("-") in SORTS
         ]
         return self.exposures(actor).order_by(*order, "pk")
 
@@ -137,19 +143,35 @@ def parse(params: Mapping[str, str], *, page_size: int | None = None) -> Search:
         page = integer("page", text, 1, 10_000_000)
         if limit is None:
             limit = PAGE_SIZE
+    group = _group(params.get("group", "").strip())
     sort: tuple[str, ...] = ("exp_mjd_start",)
     if text := params.get("sort", "").strip(" ,"):
         sort = tuple(part.strip() for part in text.split(",") if part.strip())
-        unknown = [part for part in sort if part.removeprefix("-") not in SORTS]
+        allowed = sorts(group)
+        unknown = [part for part in sort if part.removeprefix("-") not in allowed]
         if unknown:
             raise SearchError(
                 "sort",
-                f"sort is {shown(unknown[0])}: allowed are {', '.join(SORTS)}, with - in front to reverse",
+                f"sort is {shown(unknown[0])}: allowed are {', '.join(allowed)}, with - in front to reverse",
             )
     all_fields = True
     if text := params.get("all_fields", "").strip():
         all_fields = boolean("all_fields", text)
-    return Search(tuple(criteria(params)), sort, page, limit, all_fields)
+    return Search(tuple(criteria(params)), sort, page, limit, all_fields, group)
+
+
+def sorts(group: Group) -> tuple[str, ...]:
+    """The columns by which an answer so grouped can be sorted."""
+    return tuple(SORTS) if group is Group.EXPOSURE else GROUP_SORTS
+
+
+def _group(text: str) -> Group:
+    if not text:
+        return Group.EXPOSURE
+    try:
+        return Group(text.lower())
+    except ValueError:
+        raise SearchError("group", f"group is {shown(text)}: allowed are {', '.join(Group)}") from None
 
 
 def etag(params: Mapping[str, str], actor: Actor, variant: str, counter: int | None = None) -> str:

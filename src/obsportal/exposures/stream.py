@@ -40,21 +40,25 @@ def schema(columns: tuple[ContractColumn, ...]) -> pa.Schema:
     return pa.schema([(c.column.name, _TYPES[c.column.datatype]) for c in columns])
 
 
-def batches(statement: tuple[str, Sequence[Any]], columns: Sequence[ContractColumn]) -> Iterator[Batch]:
+def batches(
+    statement: tuple[str, Sequence[Any]], columns: Sequence[ContractColumn], *, many: bool = False
+) -> Iterator[Batch]:
     """The rows of a statement (SQL and parameters) as record batches of the published columns.
 
     The first batch is fetched before this returns its iterator, so that a failing query is an error
-    of the request and not a cut answer.
+    of the request and not a cut answer. ``many`` says that there are more than ``SMALL``, for statements
+    that would not stop early.
     """
     sql, params = statement
-    with connection.cursor() as cursor:
-        cursor.execute(sql, params)
-        first = cursor.fetchmany(SMALL + 1)
-    if len(first) <= SMALL_BATCH:
-        return iter([PlainBatch(list(zip(*first, strict=True)))] if first else [])
     form = schema(tuple(columns))
-    if len(first) <= SMALL:
-        return iter([_from_rows(first, form)])
+    if not many:
+        with connection.cursor() as cursor:
+            cursor.execute(sql, params)
+            first = cursor.fetchmany(SMALL + 1)
+        if len(first) <= SMALL_BATCH:
+            return iter([PlainBatch(list(zip(*first, strict=True)))] if first else [])
+        if len(first) <= SMALL:
+            return iter([_from_rows(first, form)])
     if connection.vendor == "sqlite":
         never_null = frozenset(c.column.name for c in columns if not _nullable(c))
         return ahead(_sqlite(str(connection.settings_dict["NAME"]), sql, params, form, never_null))
