@@ -1,0 +1,1 @@
+"""What people take away: list check, observing log, download lists, feeds, citations."""
