@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from django.db import models
+from django.db.models import Exists, OuterRef
+
+from obsportal.accounts.access import visible_rows
+from obsportal.exposures.models import Exposure, RefusedHeader
+
+if TYPE_CHECKING:
+    from obsportal.accounts.access import Actor
 
 
 class SyncCursor(models.Model):
@@ -21,6 +30,17 @@ class SyncCursor(models.Model):
 
     def __str__(self) -> str:
         return f"{self.source} {self.instrument} {self.position}"
+
+
+class ArchiveRowQuerySet(models.QuerySet["ArchiveRow"]):
+    """Rows of archives, with access as a query."""
+
+    def visible_to(self, actor: Actor) -> ArchiveRowQuerySet:
+        """The rows of files whose exposures and refusals, if any, this actor may see."""
+        unseen = ~visible_rows(actor)
+        exposures = Exposure.objects.filter(unseen, exp_header_id=OuterRef("dp_id"))
+        refused = RefusedHeader.objects.filter(unseen, header_id=OuterRef("dp_id"))
+        return self.filter(~Exists(exposures), ~Exists(refused))
 
 
 class ArchiveRow(models.Model):
@@ -44,6 +64,8 @@ class ArchiveRow(models.Model):
     attempts = models.IntegerField(default=0)
     retry_at = models.DateTimeField(null=True)
     problem = models.CharField(max_length=300, blank=True)
+
+    objects = ArchiveRowQuerySet.as_manager()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["source", "dp_id"], name="archive_row_once")]

@@ -1,0 +1,1 @@
+"""Template vocabulary of the synchronisation pages."""
