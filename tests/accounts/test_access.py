@@ -15,7 +15,7 @@ from obsportal.accounts.models import User
 
 ROOMS = ("accounts", "stars", "exposures", "sync", "site")
 
-ASKED = {"Exposure", "Target", "RefusedHeader", "Observation", "CalibratorLink"}
+ASKED = {"ArchiveRow", "Exposure", "Target", "RefusedHeader", "Observation", "CalibratorLink"}
 """Models whose rows are shown: they offer visible_to(actor)."""
 
 NOT_SHOWN = {
@@ -32,14 +32,15 @@ NOT_SHOWN = {
     "StarName": "published catalogues and name services, nothing private",
     "NameQuery": "never shown; names of protected targets are not asked for",
     "SyncCursor": "sources page, without rows of observations",
-    "ArchiveRow": "never shown",
     "SyncRun": "sources page, counts and problems only",
     "Heartbeat": "health page, without private content",
 }
 
 ROUTES = {
     "search-data", "health", "health-json", "health-live", "health-ready", "home", "search", "exposure",
-    "header-text", "target", "position", "refused", "refused-data", "refused-header", "uv", "uv-file", "help-api",
+    "header-text", "observation", "night", "target", "position", "refused", "refused-data", "refused-header", "uv", "uv-file", "help-api", "sources",
+    "programme", "statistics", "statistics-data", "curator", "list", "list-data", "take-away", "log", "log-file",
+    "downloads", "downloads-file", "cite", "search-atom", "search-count",
 }  # fmt: skip
 """Routes whose views start from visible_to(actor), or show nothing private; the page tests prove it."""
 

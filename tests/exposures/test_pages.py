@@ -15,7 +15,7 @@ from django.test import Client
 
 from obsportal.accounts.access import Visibility
 from obsportal.accounts.models import User
-from obsportal.exposures import home, search
+from obsportal.exposures import home, kept, search
 from obsportal.exposures.criteria import PARAMETERS
 from obsportal.exposures.models import HeaderVersion, RefusedHeader
 from obsportal.exposures.versions import bump
@@ -30,10 +30,10 @@ NOW = datetime(2020, 2, 1, 12, tzinfo=UTC)
 @pytest.fixture(autouse=True)
 def no_kept_counts() -> Iterator[None]:
     search._CUBES.clear()
-    home._public.cache_clear()
+    kept.forget_all()
     yield
     search._CUBES.clear()
-    home._public.cache_clear()
+    kept.forget_all()
 
 
 @pytest.fixture

@@ -164,22 +164,6 @@ def test_the_tracked_star_of_a_dual_field_exposure_is_linked(client: Client):
     assert "1 more" in text(client, f"/target/{star.pk}")
 
 
-def test_a_target_gathers_its_exposures(client: Client):
-    first = make_exposure()
-    second = make_exposure()
-    other = make_exposure(name="Other", ra=10.0, dec=3.0)
-    page = text(client, f"/target/{first.target_id}")
-    assert first.exp_id in page
-    assert second.exp_id in page
-    assert other.exp_id not in page
-    assert "local sidereal time (h)" in page
-    assert "07 25 56.08 −14 10 43.6" in page
-    answer = client.get(f"/target/{first.target_id}?format=json").json()
-    assert answer["exposures"] == 2
-    assert len(answer["uv"]["tracks"]) == 2
-    assert answer["lst_hours"][0]["exposures"] == 2
-
-
 def test_a_position_gathers_exposures_within_its_radius(client: Client):
     near = make_exposure()
     far = make_exposure(name="Other", ra=111.6, dec=-14.17878)

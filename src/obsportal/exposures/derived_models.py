@@ -114,8 +114,13 @@ class CalibratorLinkQuerySet(models.QuerySet["CalibratorLink"]):
 
     def visible_to(self, actor: Actor) -> CalibratorLinkQuerySet:
         """The links of which this actor may see both sides."""
-        seen = Observation.objects.visible_to(actor).values("pk")
-        return self.filter(science__in=seen, calibrator__in=seen)
+        from obsportal.exposures.models import Exposure
+
+        seen = Exposure.objects.visible_to(actor)
+        return self.filter(
+            Exists(seen.filter(observation=OuterRef("science"))),
+            Exists(seen.filter(observation=OuterRef("calibrator"))),
+        )
 
 
 class CalibratorLink(models.Model):

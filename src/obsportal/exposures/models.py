@@ -311,7 +311,9 @@ class Exposure(models.Model):
             models.Index(fields=["night", "interferometer_name"], name="exposure_night"),
             # Groups of a search are formed by reading these indexes alone.
             models.Index(fields=["observation", "exp_mjd_start", "visibility"], name="exposure_observation"),
-            models.Index(fields=["target", "night", "visibility"], name="exposure_target_night"),
+            models.Index(
+                fields=["target", "night", "interferometer_name", "visibility"], name="exposure_target_night"
+            ),
             models.Index(fields=["pair_key"], name="exposure_pair", condition=~Q(pair_key="")),
             models.Index(fields=["group_key"], name="exposure_group", condition=~Q(group_key="")),
             models.Index(

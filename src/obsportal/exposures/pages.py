@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db.models import F
@@ -14,20 +14,34 @@ from django.http import (
     HttpResponse,
     HttpResponseBase,
     HttpResponseRedirect,
-    StreamingHttpResponse,
 )
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
 from obsportal import __version__
-from obsportal.exposures import answers, home, listing, quick, refusals, services, stream
+from obsportal.exposures import (
+    answers,
+    group_listing,
+    home,
+    listing,
+    quick,
+    refusals,
+    services,
+    stream,
+)
 from obsportal.exposures.contract import ContractColumn, IsoSeconds
 from obsportal.exposures.criteria import PARAMETERS
+from obsportal.exposures.group_columns import COLUMNS as GROUP_COLUMNS
+from obsportal.exposures.group_columns import GROUP_SORTS, Group
 from obsportal.exposures.models import RefusedHeader
-from obsportal.exposures.search import PAGE_SIZE, PAGE_SIZE_MAX, SORTS, etag, facets, parse
+from obsportal.exposures.search import PAGE_SIZE, PAGE_SIZE_MAX, SORTS, Search, etag, facets, parse
 from obsportal.exposures.search_values import SearchError
 from obsportal.serialise import FORMATS
+from obsportal.stars import typed
+
+if TYPE_CHECKING:
+    from obsportal.accounts.access import Actor
 
 DATA_FORMS = ("votable", "csv", "tsv", "json")
 
@@ -86,7 +100,7 @@ def home_page(request: HttpRequest) -> HttpResponseBase:
     """What the portal holds, and one box to ask it."""
     if "q" in request.GET:
         return HttpResponseRedirect(quick.destination(request.GET["q"], request.user))
-    return render(request, "exposures/home.html", {"overview": home.overview(request.user)})
+    return render(request, "exposures/home.html", home.context(request.user))
 
 
 @csrf_exempt
@@ -108,26 +122,40 @@ def search_page(request: HttpRequest) -> HttpResponseBase:
         context["choices"] = listing.unanswered(params)
         return render(request, "exposures/search.html", context, status=400)
     total, counted = facets(search, request.user)
-    size = search.limit or PAGE_SIZE
-    rows = listing.page_rows(search, request.user) if total else []
     context = {
         "params": params,
         "errors": {},
         "search": search,
         "total": total,
-        "rows": rows,
         "choices": listing.choices(params, counted),
         "chips": listing.chips(params, search.criteria),
-        "heads": listing.heads(params, search),
-        "paging": listing.paging(params, search.page, size, total),
+        "switches": group_listing.switches(params, search),
         "query": listing.query(params),
         "forms": DATA_FORMS,
         "sizes": (25, PAGE_SIZE, 100, PAGE_SIZE_MAX),
     }
+    context |= _listed(params, search, request.user, total)
+    context["resolution"] = typed.explain(params, empty=not total)
     if not total:
         context["relaxations"] = listing.relaxations(params, search, request.user)
         context["similar"] = quick.similar_targets(params.get("target_name", ""), request.user)
     return render(request, "exposures/search.html", context)
+
+
+def _listed(params: Mapping[str, str], search: Search, actor: Actor, total: int) -> dict[str, Any]:
+    """The rows of a page of ``total`` exposures or of their groups, their columns, number and paging."""
+    rows: Sequence[Any] = []
+    number = total
+    if search.group is Group.EXPOSURE:
+        heads = listing.heads(params, search)
+        if total:
+            rows = listing.page_rows(search, actor)
+    else:
+        heads = group_listing.heads(params, search)
+        if total:
+            rows, number = group_listing.page_rows(params, search, actor)
+    paging = listing.paging(params, search.page, search.limit or PAGE_SIZE, number)
+    return {"rows": rows, "number": number, "heads": heads, "paging": paging}
 
 
 @require_safe
@@ -173,7 +201,7 @@ def _refusals_as(form: str, rows: Any) -> HttpResponseBase:
         "Access-Control-Allow-Origin": "*",
         "Vary": "Cookie",
     }
-    return StreamingHttpResponse(chunks, headers=headers)
+    return answers.respond(chunks, headers, form)
 
 
 @require_safe
@@ -200,6 +228,9 @@ def help_page(request: HttpRequest) -> HttpResponse:
     context = {
         "parameters": PARAMETERS,
         "sorts": SORTS,
+        "group_sorts": GROUP_SORTS,
+        "groups": list(Group),
+        "group_columns": [c.column for c in GROUP_COLUMNS],
         "base": request.build_absolute_uri("/"),
         "forms": DATA_FORMS,
     }

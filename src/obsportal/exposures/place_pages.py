@@ -1,4 +1,4 @@
-"""Pages of one exposure, one target, one position; and their UV coverage in every format."""
+"""Pages of one exposure and one position; and their UV coverage in every format."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from django.utils.http import urlencode
 from django.views.decorators.http import require_safe
 
 from obsportal.exposures import answers, facts, listing, lst, plots, quick, related, services, uv
-from obsportal.exposures.models import Exposure, Target
+from obsportal.exposures.models import Exposure
 from obsportal.exposures.pages import DATA_FORMS, bad_request, fresh, json_answer, plain_text, wanted_form
 from obsportal.exposures.plots import Unit
 from obsportal.exposures.search import PAGE_SIZE, Search, etag, parse
@@ -61,7 +61,9 @@ def as_data(form: str, params: Mapping[str, str]) -> HttpResponse:
 def _exposure(request: HttpRequest, exp_id: str) -> Exposure:
     rows = Exposure.objects.visible_to(request.user)
     return get_object_or_404(
-        rows.select_related("target", "ft_target", "provenance", "header").defer("header__text_zstd"),
+        rows.select_related("target", "ft_target", "provenance", "header", "observation").defer(
+            "header__text_zstd"
+        ),
         exp_id=exp_id,
     )
 
@@ -90,6 +92,8 @@ def exposure_page(request: HttpRequest, exp_id: str) -> HttpResponseBase:
         "siblings": related.siblings(exposure, request.user),
         "further_files": related.further_files(exposure),
         "same_block": related.same_block(exposure, request.user),
+        "calibrators": related.calibrators(exposure, request.user),
+        "sciences": related.sciences(exposure, request.user),
         "outside": related.outside(exposure),
         "header_text": services.header_text(exposure.header) if exposure.header else "",
         "uv": drawing(coverage, unit, params, listing.query({"exp_id": exposure.exp_id})),
@@ -127,23 +131,6 @@ def header_text(request: HttpRequest, exp_id: str) -> HttpResponse:
 
 @require_safe
 @fresh
-def target_page(request: HttpRequest, key: int) -> HttpResponseBase:
-    """Everything observed of one target."""
-    target = get_object_or_404(Target.objects.visible_to(request.user), pk=key)
-    params = request.GET.dict() | {"target_id": str(target.pk)}
-    context = {
-        "title": target.name,
-        "target": target,
-        "ra": target.ra,
-        "dec": target.dec,
-        "outside": related.simbad(target),
-        "tracked": Exposure.objects.visible_to(request.user).filter(ft_target=target).count(),
-    }
-    return _place(request, params, {"target_id": str(target.pk)}, context, related.target_dict(target))
-
-
-@require_safe
-@fresh
 def position_page(request: HttpRequest) -> HttpResponseBase:
     """Everything observed around a position."""
     params = request.GET.dict()
@@ -171,7 +158,7 @@ def position_page(request: HttpRequest) -> HttpResponseBase:
 def _place(
     request: HttpRequest, params: dict[str, str], own: dict[str, str], context: dict[str, Any], about: Any
 ) -> HttpResponseBase:
-    """The page of a target or position: its exposures, UV coverage and sidereal times."""
+    """The page of a position: its exposures, UV coverage and sidereal times."""
     try:
         form = wanted_form(params)
         unit = unit_of(params)

@@ -10,9 +10,14 @@ from django.db.models import Q
 from django.urls import reverse
 from django.utils.http import urlencode
 
+from obsportal.accounts.access import Visibility
+from obsportal.exposures import programmes
 from obsportal.exposures.angles import parse_position
-from obsportal.exposures.models import Exposure, Target
+from obsportal.exposures.models import Exposure, Observation, Target
+from obsportal.exposures.night_log import read_night
+from obsportal.exposures.search_values import SearchError
 from obsportal.interferometry.facility import find_instrument
+from obsportal.stars import typed
 from obsportal.stars.names import normalise
 
 if TYPE_CHECKING:
@@ -23,6 +28,8 @@ POSITION_RADIUS = 60
 
 _RUN = re.compile(r"\d{2,4}\.[A-Z]-\d{3,4}(\([A-Z]+\))?$|\d{3}\.[0-9A-Z]{4}(\.\d{3})?$", re.IGNORECASE)
 """ESO programmes and runs, in both grammars."""
+_RUNS = re.compile(r"(?=[^*]*\*)\d{2,4}\.[0-9A-Z*().-]{1,20}$", re.IGNORECASE)
+"""Several of them, with * for any text."""
 
 
 def destination(typed: str, actor: Actor) -> str:
@@ -33,7 +40,16 @@ def destination(typed: str, actor: Actor) -> str:
     exposure = _exposure(text, actor)
     if exposure:
         return exposure
-    return f"{reverse('search')}?{urlencode(parameters(text, actor))}"
+    try:
+        return reverse("night", args=[read_night(text).isoformat()])
+    except SearchError:
+        pass
+    if Observation.objects.visible_to(actor).filter(key=text).exists():
+        return reverse("observation", args=[text])
+    found = parameters(text, actor)
+    if set(found) == {"program_id"} and (name := programmes.known(found["program_id"], actor)):
+        return reverse("programme", args=[name])
+    return f"{reverse('search')}?{urlencode(found)}"
 
 
 def _exposure(text: str, actor: Actor) -> str | None:
@@ -54,18 +70,36 @@ def parameters(text: str, actor: Actor) -> dict[str, str]:
             "dec": str(round(position[1], 6)),
             "radius": str(POSITION_RADIUS),
         }
-    if _RUN.match(text):
+    if _RUN.match(text) or _RUNS.match(text):
         return {"program_id": text.upper()}
     if _is_date(text):
         return {"night": text}
-    if Target.objects.visible_to(actor).filter(normalised_name=normalise(text)).exists():
+    if _is_target(normalise(text), actor):
         return {"target_name": text}
     if Exposure.objects.visible_to(actor).filter(Q(obs_program=text) | Q(obs_program_root=text)).exists():
         return {"program_id": text}
     try:
         return {"instrument": find_instrument(text).name}
     except LookupError:
+        place = typed.resolve(text).place
+    if place is None:
         return {"target_name": text}
+    return {
+        "ra": str(round(place[0], 6)),
+        "dec": str(round(place[1], 6)),
+        "radius": str(POSITION_RADIUS),
+        "name": text,
+    }
+
+
+def _is_target(plain: str, actor: Actor) -> bool:
+    """Whether a target that the actor may see has this normalised name, by any spelling."""
+    seen = Target.objects.visible_to(actor)
+    own = Q(normalised_name=plain) | Q(star__names__normalised_name=plain)
+    pointed = Q(pointings__normalised_name=plain, pointings__visibility=Visibility.PUBLIC)
+    if seen.filter(own).exists() or seen.filter(pointed).exists():
+        return True
+    return Exposure.objects.visible_to(actor).filter(target_normalised_name=plain).exists()
 
 
 def _is_date(text: str) -> bool:

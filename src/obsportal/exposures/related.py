@@ -10,8 +10,10 @@ from django.db.models import Q
 from django.urls import reverse
 from django.utils.http import urlencode
 
+from obsportal.exposures import observation_facts
 from obsportal.exposures.corrections import standing
 from obsportal.exposures.models import ContinuationFile, Exposure, Override, Target
+from obsportal.exposures.observation_facts import Linked
 from obsportal.exposures.projection import AUTHORITIES
 
 if TYPE_CHECKING:
@@ -52,6 +54,22 @@ def same_block(exposure: Exposure, actor: Actor) -> int:
         return 0
     rows = Exposure.objects.visible_to(actor).filter(obs_id=exposure.obs_id)
     return rows.exclude(pk=exposure.pk).count()
+
+
+def calibrators(exposure: Exposure, actor: Actor) -> list[Linked]:
+    """The calibrators of a science exposure: those of its observation in its instrument variant."""
+    if exposure.observation_id is None or exposure.obs_type == "calibrator":
+        return []
+    found = observation_facts.calibrators([exposure.observation_id], actor)
+    return [one for one in found if not one.variants or exposure.instrument_variant in one.variants]
+
+
+def sciences(exposure: Exposure, actor: Actor) -> list[Linked]:
+    """The science that a calibrator exposure serves, in its instrument variant."""
+    if exposure.observation_id is None or exposure.obs_type != "calibrator":
+        return []
+    found = observation_facts.sciences([exposure.observation_id], actor)
+    return [one for one in found if not one.variants or exposure.instrument_variant in one.variants]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +119,18 @@ def simbad_position(ra: float, dec: float, radius_arcsec: float = 10) -> Link:
     place = {"Coord": f"{ra:.6f} {dec:+.6f}", "Radius": f"{radius_arcsec:g}", "Radius.unit": "arcsec"}
     query = urlencode(place)
     return Link(f"https://simbad.cds.unistra.fr/simbad/sim-coo?{query}", "Simbad, by position")
+
+
+def vizier(target: Target) -> list[Link]:
+    """The catalogues of VizieR by name and by position."""
+    base = "https://vizier.cds.unistra.fr/viz-bin/VizieR-4"
+    links = []
+    if target.name and target.name != "-":
+        links.append(Link(f"{base}?{urlencode({'-c': target.name, '-c.rs': '10'})}", "VizieR, by name"))
+    if target.ra is not None and target.dec is not None:
+        place = {"-c": f"{target.ra:.6f} {target.dec:+.6f}", "-c.rs": "10"}
+        links.append(Link(f"{base}?{urlencode(place)}", "VizieR, by position"))
+    return links
 
 
 def as_dict(exposure: Exposure) -> dict[str, Any]:

@@ -2,21 +2,43 @@
 
 from __future__ import annotations
 
-from django.urls import path, re_path
+from django.urls import include, path, re_path
 
-from obsportal.exposures import pages, place_pages
+from obsportal.exposures import (
+    curator_pages,
+    night_pages,
+    observation_pages,
+    pages,
+    place_pages,
+    programme_pages,
+    statistics_pages,
+    target_pages,
+)
 
 urlpatterns = [
     path("", pages.home_page, name="home"),
     path("search", pages.search_page, name="search"),
     path("detail/exposure/<path:exp_id>/header.txt", place_pages.header_text, name="header-text"),
     path("detail/exposure/<path:exp_id>", place_pages.exposure_page, name="exposure"),
-    path("target/<int:key>", place_pages.target_page, name="target"),
+    path("observation/<path:key>", observation_pages.observation_page, name="observation"),
+    path("target/<int:key>", target_pages.target_page, name="target"),
+    re_path(r"^night/(?P<night>[\d-]+/[\d-]+)$", night_pages.night_page, name="night"),
+    path("night/<str:night>", night_pages.night_page, name="night"),
+    path("night/<str:night>/<str:interferometer>", night_pages.night_page, name="night"),
     path("position", place_pages.position_page, name="position"),
     path("uv", place_pages.uv_page, name="uv"),
     re_path(r"^uv\.(?P<form>svg|png|pdf|json)$", place_pages.uv_file, name="uv-file"),
+    path("statistics", statistics_pages.statistics_page, name="statistics"),
+    re_path(
+        r"^statistics\.(?P<form>votable|csv|tsv|json)$",
+        statistics_pages.statistics_page,
+        name="statistics-data",
+    ),
+    path("programme/<path:identifier>", programme_pages.programme_page, name="programme"),
     path("refused", pages.refused_page, name="refused"),
     re_path(r"^refused\.(?P<form>votable|csv|tsv|json)$", pages.refused_page, name="refused-data"),
     path("refused/<int:key>/header.txt", pages.refused_header, name="refused-header"),
+    path("curator", curator_pages.curator_page, name="curator"),
     path("help/api", pages.help_page, name="help-api"),
+    path("", include("obsportal.exposures.takeaway.urls")),
 ]

@@ -23,6 +23,9 @@ from obsportal.interferometry.times import night_of
 
 _NOT_A_LETTER_OR_DIGIT = re.compile(r"[^A-Z0-9]")
 
+DEFAULT_TOLERANCE = 60.0
+"""arcsec; see docs/science.md."""
+
 
 class UnknownName(LookupError):  # noqa: N818
     """A name that a facility file does not have; says what is allowed.
@@ -148,6 +151,8 @@ class Instrument:
     aliases: tuple[str, ...]
     beams: tuple[int, int]
     modes: Mapping[str, Mode]
+    pointing_tolerance: float = DEFAULT_TOLERANCE
+    """arcsec within which pointings of one target name are one star."""
 
     def mode(self, wanted: str | int) -> Mode:
         """Find a mode by exact name, other spelling, alias or number.

@@ -15,7 +15,16 @@ from pathlib import Path
 from typing import Any, NoReturn
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from obsportal.interferometry.array import DelayLine, Facility, Instrument, Mode, Station, Telescope, plain
+from obsportal.interferometry.array import (
+    DEFAULT_TOLERANCE,
+    DelayLine,
+    Facility,
+    Instrument,
+    Mode,
+    Station,
+    Telescope,
+    plain,
+)
 from obsportal.interferometry.configurations import LengthClass, Offer, VersionRule
 
 _SECTIONS = {
@@ -236,6 +245,9 @@ def _instrument(table: _Table, facility: str) -> Instrument:
         aliases=table.texts("aliases"),
         beams=(int(low), int(high)),
         modes=modes,
+        pointing_tolerance=table.number("pointing_tolerance_arcsec", 2.0, 600.0)
+        if "pointing_tolerance_arcsec" in table.data
+        else DEFAULT_TOLERANCE,
     )
     table.refuse_others()
     return instrument

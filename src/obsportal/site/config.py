@@ -12,6 +12,7 @@ import secrets
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -52,6 +53,16 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("OBSPORTAL_FACILITIES", "", "More folders with facility TOML files, separated like PATH."),
     Setting("OBSPORTAL_DEBUG", "false", "true shows details of errors in pages; never in production."),
     Setting("OBSPORTAL_MAX_BODY", "1000000", "Largest accepted search request body, in bytes."),
+    Setting("OBSPORTAL_SYNC", "", "What the worker follows: eso, addresses of portals; separated by commas."),
+    Setting("OBSPORTAL_SYNC_MINUTES", "60", "Minutes between two runs of each source by the worker."),
+    Setting("OBSPORTAL_SYNC_PARALLEL", "4", "Requests that one run sends at once, 1 to 32."),
+    Setting("OBSPORTAL_SYNC_PAUSE_MS", "50", "Least milliseconds between two requests of a run."),
+    Setting("OBSPORTAL_SESAME", "true", "true asks the name service Sesame of the CDS for names of stars."),
+    Setting("OBSPORTAL_SESAME_URL", "https://cds.unistra.fr/cgi-bin/nph-sesame", "Where Sesame answers."),
+    Setting("OBSPORTAL_CONTACT", "", "Address of a person, told to the archives that are asked."),
+    Setting("OBSPORTAL_ESO_TAP_URL", "https://archive.eso.org/tap_obs", "TAP service with dbo.raw."),
+    Setting("OBSPORTAL_ESO_HEADER_URL", "https://archive.eso.org/hdr", "Where headers of ESO are read."),
+    Setting("OBSPORTAL_ESO_SINCE", "", "Date the past of ESO is filled back to; empty is first light."),
 )
 
 
@@ -95,6 +106,30 @@ class Config(Mapping[str, str]):
             return int(self[name])
         except ValueError:
             raise ConfigError(f"{name} is {self[name]!r}: a whole number is needed") from None
+
+    def between(self, name: str, lowest: int, highest: int) -> int:
+        """A whole number within limits. Raises ConfigError for anything else."""
+        value = self.integer(name)
+        if not lowest <= value <= highest:
+            raise ConfigError(f"{name} is {value}: allowed are {lowest} to {highest}")
+        return value
+
+    def sources(self) -> tuple[str, ...]:
+        """The sources to follow. Raises ConfigError for what is neither eso nor an address."""
+        found = tuple(dict.fromkeys(p.strip().rstrip("/") for p in self["OBSPORTAL_SYNC"].split(",")))
+        for name in found:
+            if name not in ("", "eso") and not name.startswith(("http://", "https://")):
+                raise ConfigError(f"OBSPORTAL_SYNC names {name!r}: allowed are eso and http(s) addresses")
+        return tuple(name for name in found if name)
+
+    def moment(self, name: str) -> datetime | None:
+        """A date or time, UTC where no zone is given; None when empty. Raises ConfigError."""
+        value = self[name].strip()
+        try:
+            when = datetime.fromisoformat(value) if value else None
+        except ValueError:
+            raise ConfigError(f"{name} is {value!r}: a date such as 2024-01-31 is needed") from None
+        return when.replace(tzinfo=UTC) if when and when.tzinfo is None else when
 
     def secret_key(self) -> str:
         """The signing key: from the environment, else from the data folder, made on first use."""

@@ -21,6 +21,7 @@ from obsportal import __version__
 from obsportal.exposures.models import Exposure, Heartbeat
 from obsportal.exposures.versions import last_modified
 from obsportal.site import schema
+from obsportal.sync import report as sync_report
 
 LATE_HEARTBEAT = timedelta(minutes=5)
 """A worker that has been silent for longer is reported as late."""
@@ -79,6 +80,7 @@ def report(request: HttpRequest) -> dict[str, Any]:
         "records_version": counter,
         "records_modified": modified if counter else None,
         "workers": _workers(),
+        "sources": sync_report.summary(),
     }
     return found
 

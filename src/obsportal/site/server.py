@@ -35,6 +35,7 @@ def run(host: str, port: int, workers: int) -> None:
         http1_settings=HTTP1Settings(),
         websockets=False,
         respawn_failed_workers=True,
+        workers_kill_timeout=8,  # a stalled reader of a long answer must not hold a restart up
         log_level=LogLevels.error,
     ).serve()
 

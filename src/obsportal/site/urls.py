@@ -15,5 +15,6 @@ urlpatterns = [
     path("health/live", health.live, name="health-live"),
     path("health/ready", health.ready, name="health-ready"),
     path("admin/", admin.site.urls),
+    path("", include("obsportal.sync.urls")),
     path("", include("obsportal.exposures.urls_pages")),
 ]

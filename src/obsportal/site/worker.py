@@ -1,4 +1,4 @@
-"""Background work: a heartbeat for the health page, and housekeeping."""
+"""Background work: a heartbeat for the health page, housekeeping, the sources that are followed."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from django.db import DatabaseError, close_old_connections
 from django.utils import timezone
 
 from obsportal.exposures.models import Heartbeat
+from obsportal.sync.schedule import Followers
 
 BEAT_SECONDS = 30
 log = logging.getLogger(__name__)
@@ -20,17 +21,21 @@ log = logging.getLogger(__name__)
 def run(*, once: bool = False) -> None:
     """Work until interrupted or terminated; with ``once`` do what is due and return."""
     stop = threading.Event()
-    if threading.current_thread() is threading.main_thread() and not once:
+    if threading.current_thread() is threading.main_thread():
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, lambda *_: stop.set())
+    followers = Followers(stop)
     while True:
         try:
             close_old_connections()
             beat("worker", f"process {os.getpid()}")
             forget_old_sessions()
+            if not stop.is_set():
+                followers.start_due()
         except DatabaseError:
             log.exception("the records did not answer; trying again in %s s", BEAT_SECONDS)
         if once or stop.wait(BEAT_SECONDS):
+            followers.wait()
             return
 
 

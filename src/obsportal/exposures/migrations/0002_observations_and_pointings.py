@@ -342,7 +342,9 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="exposure",
-            index=models.Index(fields=["target", "night", "visibility"], name="exposure_target_night"),
+            index=models.Index(
+                fields=["target", "night", "interferometer_name", "visibility"], name="exposure_target_night"
+            ),
         ),
         migrations.AddIndex(
             model_name="exposure",
