@@ -124,12 +124,41 @@ def test_a_blank_after_a_comma_of_a_type_does_not_hide_a_frame():
     assert len(all_rows(EsoArchive(Direct(archive)).modified(GRAVITY, T0))) == 1
 
 
-@pytest.mark.parametrize("values", [{"dp_id": "a b"}, {"dp_id": "x' OR 1=1"}, {"last_mod_date": None}])
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"dp_id": "a b"},
+        {"dp_id": "x' OR 1=1"},
+        {"dp_id": "../../etc/passwd"},
+        {"dp_id": "GRAVI.2024-01-01T01:00:00.000&x=1"},
+    ],
+)
 def test_a_row_that_cannot_be_used_is_told_and_does_not_stop_the_others(values):
     archive = archive_of(row(0, T0), row(1, T0, **values))
     (page,) = EsoArchive(Direct(archive)).begun(GRAVITY, T0, T0 + timedelta(days=1))
     assert len(page.rows) == 1
     assert len(page.bad) == 1
+
+
+def test_a_page_of_nothing_but_unusable_rows_does_not_end_the_list():
+    archive = archive_of(*(row(n, T0, **({"dp_id": f"A B{n}"} if n < 3 else {})) for n in range(5)))
+    pages = list(EsoArchive(Direct(archive), page_rows=1).begun(GRAVITY, T0, T0 + timedelta(days=1)))
+    assert len(all_rows(pages)) == 2
+    assert sum(len(page.bad) for page in pages) == 3
+
+
+def test_what_has_no_start_is_in_no_window_and_asked_for_by_itself():
+    archive = archive_of(row(0, T0), row(1, T0, exp_start=None))
+    source = EsoArchive(Direct(archive))
+    assert len(all_rows(source.begun(GRAVITY, T0 - timedelta(days=9), T0 + timedelta(days=9)))) == 1
+    (found,) = all_rows(source.undated(GRAVITY))
+    assert found.exp_start is None
+
+
+def test_a_row_that_was_never_changed_is_as_old_as_its_exposure():
+    archive = archive_of(row(2, T0, last_mod_date=None))
+    (found,) = all_rows(EsoArchive(Direct(archive)).begun(GRAVITY, T0, T0 + timedelta(days=1)))
+    assert found.modified_at == found.exp_start == T0 + timedelta(hours=2)
 
 
 @pytest.mark.parametrize(
@@ -171,6 +200,19 @@ HEADER = (
 )
 
 
+NAMELESS = "SIMPLE  =                    T\nMJD-OBS =      60310.0\nOBJECT  = 'a'\nEND\n"
+
+
+@pytest.mark.parametrize(
+    "page", [page_of(HEADER), HEADER.encode(), page_of(NAMELESS), page_of(NAMELESS.replace(".0\n", ".03\n"))]
+)
+def test_the_header_of_the_file_is_taken_whether_it_names_it_or_not(page):
+    dp_id = "GRAVI.2024-01-01T00:00:00.000"
+    http = Direct(archive_of(row(0, T0)))
+    http.pages[dp_id] = page
+    assert EsoArchive(http).header(dp_id).startswith("SIMPLE")
+
+
 @pytest.mark.parametrize(
     ("page", "said"),
     [
@@ -179,6 +221,14 @@ HEADER = (
         (b"not even HTML", "something that is no header"),
         (page_of(HEADER)[:-60], "broke off"),
         (page_of(HEADER.replace("00:00:00", "11:11:11")), "the header of GRAVI.2024-01-01T11:11:11"),
+        (page_of(HEADER.replace("ARCFILE = 'GRAVI", "ARCFILE = 'MATIS")), "the header of MATIS.2024"),
+        (
+            page_of(HEADER.replace("ARCFILE", "DP.ID  ").replace("00:00:00", "11:11:11")),
+            "the header of GRAVI",
+        ),
+        (page_of(NAMELESS.replace("60310.0", "60311.5")), "a file begun at 2024-01-02T12:00:00"),
+        (HEADER.encode()[:-4], "broke off"),
+        (page_of(HEADER).replace(b"</pre>", b"").replace(b"<pre>", b""), "a page without a header"),
     ],
 )
 def test_a_page_that_is_not_the_header_of_the_file_is_an_error(page, said):
@@ -189,7 +239,9 @@ def test_a_page_that_is_not_the_header_of_the_file_is_an_error(page, said):
         EsoArchive(http).header(dp_id)
 
 
-@pytest.mark.parametrize("dp_id", ["", "a b", "x&y=1", "../etc", "é"])
+@pytest.mark.parametrize(
+    "dp_id", ["", "a b", "x&y=1", "x?y", "x#y", "x%2e", "../etc", "a/../b", "a\n", "é", "A" * 200]
+)
 def test_what_is_no_identifier_is_never_sent(dp_id):
     with pytest.raises(RemoteError, match="no identifier"):
         EsoArchive(Direct(Archive())).header(dp_id)

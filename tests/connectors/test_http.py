@@ -141,11 +141,18 @@ def test_a_server_that_asks_for_more_than_the_longest_wait_is_left_alone():
     with (
         serving(send(503, Retry_After="86400")) as (url, asked),
         client(patience) as http,
-        pytest.raises(RemoteError, match="asks to wait 86400 s"),
     ):
-        http.get(url)
+        with pytest.raises(RemoteError, match="asks to wait 86400 s"):
+            http.get(url)
+        with pytest.raises(RemoteError, match="left alone for 86400 s") as caught:
+            http.get(url)
+        assert caught.value.transient
+        assert len(asked) == 1, "the second question is not sent"
+        patience.now += 86400
+        with pytest.raises(RemoteError, match="asks to wait"):
+            http.get(url)
     assert patience.waits == []
-    assert len(asked) == 1
+    assert len(asked) == 2
 
 
 def test_silence_is_an_error_that_may_pass():

@@ -70,9 +70,25 @@ def test_a_pointing_split_off_is_a_target_of_its_own(curator: User):
     assert target_of(one) != target_of(alias)
     targets.regather(None)
     assert target_of(one) != target_of(alias)
-    for decision in made:
-        curation.withdraw("target", decision.pk, reason="it was the star", author=curator)
+    curation.withdraw("target", made[0].pk, reason="it was the star", author=curator)
     assert target_of(one) == target_of(alias)
+
+
+def test_a_split_from_several_names_is_one_line_of_the_log_and_withdrawn_at_once(curator: User):
+    stars = [make_exposure(name=name, ra=30.0, dec=5.0) for name in ("HD 2", "Alias", "Third")]
+    assert len({target_of(star) for star in stars}) == 1
+    pointing = Exposure.objects.get(pk=stars[2].pk).pointing
+    assert pointing is not None
+    made = curation.split_target(pointing.target, pointing, reason="a companion", author=curator)
+    assert len(made) == 2
+    assert len({target_of(star) for star in stars}) == 2
+    (entry,) = curation.log()
+    assert entry.in_force
+    assert "hd2" in entry.what
+    assert "alias" in entry.what
+    curation.withdraw("target", entry.key, reason="the star itself", author=curator)
+    assert len({target_of(star) for star in stars}) == 1
+    assert [e.state for e in curation.log()] == ["withdrawal", "withdrawn"]
 
 
 def test_one_name_at_two_places_can_be_split(curator: User):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from urllib.parse import unquote
+
 import pytest
 from django.test import Client
 
 from obsportal.accounts.models import User
-from obsportal.exposures.models import Exposure, Override, TargetDecision
+from obsportal.exposures.models import Exposure, Observation, Override, TargetDecision
 from portal import make_exposure
 
 pytestmark = pytest.mark.django_db
@@ -87,3 +90,38 @@ def test_targets_are_merged_split_and_listed(desk: Client):
     desk.post("/curator", chosen | {"reason": "two stars"})
     assert Exposure.objects.get(pk=second.pk).target_id != Exposure.objects.get(pk=first.pk).target_id
     assert TargetDecision.objects.count() == 2
+
+
+def test_pages_lead_curators_to_the_forms_and_nobody_else(client: Client):
+    exposure = make_exposure()
+    observation = Observation.objects.create(
+        key="VLTI.7.2020-01-26T03:27:45", basis="block", interferometer_name="VLTI", night=exposure.night
+    )
+    Exposure.objects.update(observation=observation)
+    forms = {
+        f"/detail/exposure/{exposure.exp_id}": f"exposure={exposure.exp_id}",
+        f"/target/{exposure.target_id}": f"target={exposure.target_id}",
+        f"/observation/{observation.key}": f"science={observation.key}",
+    }
+    for page in forms:
+        assert "/curator" not in client.get(page).content.decode()
+    client.force_login(User.objects.create(username="curator", is_staff=True))
+    for page, query in forms.items():
+        links = re.findall(r'href="(/curator\?[^"]+)"', client.get(page).content.decode())
+        assert [unquote(link) for link in links] == [f"/curator?{query}"]
+        assert f'value="{query.partition("=")[2]}"' in client.get(links[0]).content.decode()
+
+
+def test_a_reason_is_not_typed_twice(desk: Client):
+    fields = {"action": "override", "exposure": "nothing", "field": "obs_type", "reason": "seen at night"}
+    page = desk.post("/curator", fields).content.decode()
+    assert page.count('value="seen at night"') == 1
+
+
+def test_a_corrected_type_is_not_explained_by_the_header(desk: Client):
+    exposure = make_exposure(obs_type_reason="DPR CATG is SCIENCE", obs_type_header="SCIENCE")
+    page = f"/detail/exposure/{exposure.exp_id}"
+    assert "Science: DPR CATG is SCIENCE" in desk.get(page).content.decode()
+    fields = {"action": "override", "exposure": exposure.exp_id, "field": "obs_type", "reason": "in JSDC"}
+    desk.post("/curator", fields | {"value": "calibrator"})
+    assert "Calibrator: corrected by a curator (the header says SCIENCE)" in desk.get(page).content.decode()

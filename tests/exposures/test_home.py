@@ -65,15 +65,15 @@ def test_the_last_night_of_each_interferometer_tells_its_targets_and_programmes(
     assert {part.name for part in vlti.instruments} == {"MATISSE", "PIONIER"}
     assert [part.name for part in nights["CHARA"].most_targets] == ["Vega"]
     page = plain(client)
-    assert "14 May 2019 VLTI" in page
-    assert "1 May 2019 CHARA" in page
+    assert "Night of 2019-05-14/15 VLTI" in page
+    assert "Night of 2019-05-01/02 CHARA" in page
 
 
 def test_a_protected_night_is_the_last_one_for_curators_alone(client: Client, curator: Client):
     make_young_stars()
-    assert "14 May 2019" in plain(client)
+    assert "Night of 2019-05-14/15" in plain(client)
     assert "HD 45677" not in plain(client).partition("Instruments")[0].partition("Last night")[2]
-    assert "21 May 2019" in plain(curator)
+    assert "Night of 2019-05-21/22" in plain(curator)
 
 
 def test_what_came_in_is_counted_by_day_and_instrument():

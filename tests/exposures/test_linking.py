@@ -148,6 +148,11 @@ def test_a_block_of_science_and_calibrator_is_linked_to_itself():
     assert (one.science, one.calibrator, one.confidence) == (key, key, "medium")
 
 
+def test_a_frame_corrected_to_calibrator_does_not_calibrate_its_own_star():
+    assert links([*SCI, *block(115, 1, obs_start=at(98), obs_type="calibrator")]) == []
+    assert links([*block(100, 1, **IN), *block(115, 1, obs_start=at(98), obs_type="calibrator", **IN)]) == []
+
+
 def test_a_calibrator_serves_many():
     found = links(SCI, block(130, 2, **CAL), block(150, 3))
     assert len({one.calibrator for one in found}) == 1

@@ -71,7 +71,7 @@ def test_home_counts_what_there_is(client: Client):
     page = text(client, "/")
     assert "2 exposures of 2 targets in 1 night of" in page
     assert "GRAVITY" in page
-    assert "26 January 2020" in page
+    assert "2020-01-26/27" in page
 
 
 def test_home_forwards_what_was_typed(client: Client):

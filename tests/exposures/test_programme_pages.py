@@ -221,7 +221,7 @@ def test_a_programme_tells_who_what_when_and_with_what(client: Client):
     assert "Co-investigators KLUSKA, KRAUS" in words
     assert "P103 April to September 2019" in words
     assert "11 in 4 observations, 100 % without errors" in words
-    assert "0.9 h" in words
+    assert "Integration 55 min" in words
     assert "2, 2019-05-12 to 2019-05-14" in words
     assert "public" in words
     for other in ("099.C-0667", "100.C-0278", "0102.C-0408"):

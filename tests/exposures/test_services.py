@@ -134,7 +134,7 @@ def test_a_failure_within_a_batch_writes_nothing_of_it(
     def fails(*_: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr(services, "_count_pairs_once", fails)
+    monkeypatch.setattr(services.pairs, "count_once", fails)
     with pytest.raises(OSError, match="disk full"):
         ingest(digests(headers))
     assert not any(snapshot().values())
@@ -196,6 +196,20 @@ def test_continuation_files_join_their_exposure_in_either_order():
         assert (exposure.exp_id, exposure.exp_mjd_end) == ("M_1", 58875.12)
         again = ingest(order)
         assert (again.added, again.updated) == (0, 0)
+
+
+def test_of_a_pair_that_the_public_sees_in_part_what_it_sees_counts_its_time():
+    lm = digest_of(record("LM_1", pair_key="p", instrument_variant="MATISSE_LM"), text="lm")
+    n = digest_of(record("N_1", pair_key="p", instrument_variant="MATISSE_N", time_counted=False), text="n")
+    ingest([n])
+    ingest([lm], IngestOptions(visibility=Visibility.PROTECTED))
+    counted = Exposure.objects.filter(time_counted=True).values_list("exp_id", flat=True)
+    assert list(counted) == ["N_1"]
+    curator = User.objects.create_user("curator", is_staff=True)
+    shown = override(Exposure.objects.get(exp_id="LM_1"), "visibility", "public", reason="x", author=curator)
+    assert list(counted.all()) == ["LM_1"]
+    corrections.withdraw(shown, reason="y", author=curator)
+    assert list(counted.all()) == ["N_1"]
 
 
 def test_the_time_of_a_pair_is_counted_once_and_by_the_only_one_that_is_there():

@@ -98,6 +98,7 @@ _CONDITIONS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(\w+) < '([^']*)'"), "<"),
     (re.compile(r"(\w+) IN \((.*)\)"), "IN"),
     (re.compile(r"\((\w+ LIKE '.*')\)"), "LIKE"),
+    (re.compile(r"(\w+) IS NULL()"), "NULL"),
 )
 
 
@@ -127,6 +128,8 @@ def _condition(text: str) -> Callable[[Row], bool]:
         patterns = [_like(part) for part in match[1].split(" OR ")]
         return lambda row: any(p.fullmatch(str(row[name])) for name, p in patterns)
     name, value = match[1], match[2].replace("''", "'")
+    if kind == "NULL":
+        return lambda row: row[name] is None
     if kind == "IN":
         allowed = {part.strip(" '") for part in value.split(",")}
         return lambda row: row[name] in allowed

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -102,14 +103,39 @@ def test_a_source_that_is_being_read_is_refused_with_who_reads_it(here):
     lease = now.replace(year=now.year + 1)
     SyncRun.objects.create(source="eso", started_at=now, lease_until=lease, holder="elsewhere 17 1")
     ended = sync("eso")
-    assert ended.exit_code == 1
+    assert ended.exit_code == 3
     assert "eso is being read by process 17 on elsewhere" in " ".join(ended.output.split())
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("also", "code"), [((), 3), (("https://obs.example.org",), 1)])
+def test_cron_beside_a_busy_worker_is_told_apart_from_a_failure(here, monkeypatch, also, code):
+    here.OBSPORTAL_SYNC = ("eso", *also)
+    lease = timezone.now() + timedelta(minutes=20)
+    SyncRun.objects.create(
+        source="eso", started_at=timezone.now(), lease_until=lease, holder="elsewhere 17 1"
+    )
+
+    def source_of(name: str) -> Source:
+        if name != "eso":
+            raise SyncError(f"{name} cannot be read")
+        return made(name)
+
+    made = sources.source_of
+    monkeypatch.setattr(sources, "source_of", source_of)
+    ended = sync("--all", "--json")
+    assert ended.exit_code == code
+    told = json.loads(ended.stdout)
+    assert [one["status"] for one in told] == ["busy", *["refused" for _ in also]]
+    assert not ArchiveRow.objects.exists()
 
 
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
         ("OBSPORTAL_SYNC", "eso,vlt", "allowed are eso and http"),
+        ("OBSPORTAL_SYNC", "https://me:secret@obs.example.org", "has no user, password"),
+        ("OBSPORTAL_SYNC", "https://", "is no address of a portal"),
         ("OBSPORTAL_SYNC_MINUTES", "0", "allowed are 1 to"),
         ("OBSPORTAL_SYNC_PARALLEL", "100", "allowed are 1 to 32"),
         ("OBSPORTAL_SYNC_PAUSE_MS", "fast", "a whole number is needed"),
@@ -131,7 +157,17 @@ def test_a_setting_that_cannot_be_used_is_refused(tmp_path: Path, name, value, s
 def test_sources_of_the_setting_are_told_once_and_without_a_last_slash(tmp_path: Path):
     from obsportal.site.config import Config
 
-    text = " eso, https://obs.example.org/ ,eso,,https://obs.example.org"
+    text = " eso, https://obs.example.org/ ,eso,,https://obs.example.org/search.votable"
     config = Config({"OBSPORTAL_DATA": str(tmp_path), "OBSPORTAL_SYNC": text})
     assert config.sources() == ("eso", "https://obs.example.org")
     assert Config({"OBSPORTAL_DATA": str(tmp_path)}).sources() == ()
+
+
+@pytest.mark.parametrize(
+    "name", ["https://obs.example.org/search.votable", "http://h:6543/obs/search/", "eso"]
+)
+def test_a_source_of_the_setting_has_the_name_that_its_runs_have(tmp_path: Path, name):
+    from obsportal.site.config import Config
+
+    (told,) = Config({"OBSPORTAL_DATA": str(tmp_path), "OBSPORTAL_SYNC": name}).sources()
+    assert sources.source_of(told).name == told, "or the worker would find no run of it, and begin for ever"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from archive_server import ERROR_PAGE, Archive, page_of, served
+from django.apps import apps
 from django.utils import timezone
 from eso_headers import real
 from following import contents, done, follow, small_archive
@@ -13,6 +14,7 @@ from following import contents, done, follow, small_archive
 from obsportal.exposures.describe import describe
 from obsportal.exposures.intake import ingest_sources
 from obsportal.exposures.models import Exposure, HeaderVersion, RefusedHeader
+from obsportal.exposures.services import header_text
 from obsportal.formats.fits_header import Header
 from obsportal.formats.header_sources import HeaderSource
 from obsportal.sync import listing
@@ -36,6 +38,11 @@ def on_sky(archive: Archive) -> set[str]:
         for dp_id, row in archive.rows.items()
         if not why_not(row["instrument"], row["dp_cat"], row["dp_type"], row["dp_tech"])
     }
+
+
+def numbers() -> dict[str, int]:
+    """Rows of every table."""
+    return {model.__name__: model._default_manager.count() for model in apps.get_models()}
 
 
 def test_a_first_run_fills_the_past_and_the_next_one_asks_for_no_header(archive, address):
@@ -100,6 +107,47 @@ def test_a_changed_row_reads_its_header_again_and_updates_the_exposure(archive, 
     exposure.refresh_from_db()
     assert exposure.obs_program == "0999.C-0999(Z)"
     assert HeaderVersion.objects.filter(header_id=dp_id).count() == 2
+
+
+def test_a_header_that_goes_back_to_an_earlier_text_shows_that_text_again(archive, address):
+    done(follow(address))
+    exposure = Exposure.objects.order_by("exp_id").first()
+    dp_id, first = exposure.exp_header_id, exposure.obs_program
+    one = archive.headers[dp_id]
+    other = "\n".join(
+        "HIERARCH ESO OBS PROG ID = '0999.C-0999(Z)'" if "OBS PROG ID" in line else line
+        for line in one.splitlines()
+    )
+    shown = []
+    for number, text in enumerate((other, one, other, one)):
+        archive.headers[dp_id] = text
+        archive.touch(dp_id, soon(number + 1))
+        assert done(follow(address))["updated"] == 1
+        exposure.refresh_from_db()
+        shown.append(exposure.obs_program)
+        for kept in HeaderVersion.objects.filter(header_id=dp_id):
+            by_hand = ingest_sources([(HeaderSource("a.hdr", header_text(kept)), None)])
+            assert by_hand.updated == 0, "a text of before changes nothing"
+        exposure.refresh_from_db()
+        assert exposure.obs_program == shown[-1]
+        archive.rows[dp_id]["prog_title"] = f"Title {number}"
+        assert done(follow(address, check=True))["updated"] == 1
+        exposure.refresh_from_db()
+        assert (exposure.obs_program, exposure.obs_program_title) == (shown[-1], f"Title {number}")
+    assert shown == ["0999.C-0999(Z)", first, "0999.C-0999(Z)", first]
+    assert HeaderVersion.objects.filter(header_id=dp_id).count() == 2
+
+
+def test_a_header_that_is_mended_is_no_longer_told_as_refused(archive, address):
+    dp_id = sorted(on_sky(archive))[3]
+    good = archive.headers[dp_id]
+    archive.headers[dp_id] = good.replace("INSTRUME= '", "INSTRUME= 'X")
+    done(follow(address))
+    assert RefusedHeader.objects.filter(header_id=dp_id).exists()
+    archive.headers[dp_id] = good
+    archive.touch(dp_id, soon())
+    assert done(follow(address))["added"] == 1
+    assert not RefusedHeader.objects.filter(header_id=dp_id).exists()
 
 
 def test_a_value_of_the_row_alone_is_updated_without_asking_for_the_header(archive, address):
@@ -168,7 +216,7 @@ def test_a_row_that_a_run_missed_is_found_by_a_check(archive, address):
     assert done(follow(address, check=True))["new"] == 1
 
 
-@pytest.mark.parametrize("page_rows", [3, 10_000])
+@pytest.mark.parametrize("page_rows", [1, 10_000])
 def test_pages_that_overflow_lose_nothing(archive, address, page_rows):
     done(follow(address, page_rows))
     assert set(ArchiveRow.objects.values_list("dp_id", flat=True)) == on_sky(archive)
@@ -181,7 +229,7 @@ def test_pages_that_overflow_lose_nothing(archive, address, page_rows):
 
 
 def test_a_service_with_a_smaller_limit_of_its_own_loses_nothing(archive, address):
-    archive.most_rows = 7
+    archive.most_rows = 1
     done(follow(address))
     assert set(ArchiveRow.objects.values_list("dp_id", flat=True)) == on_sky(archive)
 
@@ -238,6 +286,9 @@ def test_a_header_that_is_not_given_is_marked_and_tried_again_later(archive, add
         (ERROR_PAGE, "failed", "without a header"),
         (b"<html><pre>SIMPLE  =                    T\nINSTRUME= 'GRAVITY'\n", "failed", "broke off"),
         (page_of("SIMPLE  =                    T\nINSTRUME= 'GRAVITY\nMJD-OBS =  12..3\n= nonsense"), "done", "refused"),
+        (page_of("SIMPLE  =                    T\nINSTRUME= 'X\0Y    '\n"), "done", "unknown-instrument"),
+        (page_of("SIMPLE  =                    T\nARCFILE = 'A\0B.fits'\n"), "failed", "the header of A"),
+        (b"<pre>" + b"SIMPLE  =                    T\n" * 700_000 + b"</pre>", "failed", "more than 16 MB"),
     ],
 )  # fmt: skip
 def test_a_page_that_is_no_sound_header_does_not_stop_the_others(archive, address, page, state, said):
@@ -322,22 +373,25 @@ def test_the_past_is_filled_newest_first(archive, address):
 
 
 def test_a_dry_run_counts_and_writes_nothing(archive, address):
-    run = follow(address, dry_run=True)
+    before = numbers()
+    run = follow(address, dry_run=True, check=True)
     assert done(run)["new"] == len(on_sky(archive))
     assert run.pk is None
     assert archive.headers_asked() == []
-    for model in (ArchiveRow, SyncCursor, Exposure):
-        assert not model.objects.exists()
+    assert numbers() == before
+    assert not ArchiveRow.objects.exists()
 
 
 def test_a_dry_run_after_changes_tells_them_apart(archive, address):
     done(follow(address))
     for dp_id in sorted(on_sky(archive))[:4]:
         archive.touch(dp_id, soon())
-    before = contents()
-    counts = done(follow(address, dry_run=True))
-    assert counts["changed"] == 4
-    assert contents() == before
+    archive.remove(sorted(on_sky(archive))[5])
+    before = contents(), numbers(), list(SyncCursor.objects.order_by("pk").values())
+    counts = done(follow(address, dry_run=True, check=True))
+    assert counts["changed"] >= 4
+    assert counts["vanished"] == 1
+    assert (contents(), numbers(), list(SyncCursor.objects.order_by("pk").values())) == before
 
 
 def test_requests_are_few_at_once_and_say_who_asks(archive, address):

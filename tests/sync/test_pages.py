@@ -51,20 +51,49 @@ def test_runs_counts_lag_and_failures_are_told(client, settings, archive, addres
     dp_id = sorted(
         n for n, r in archive.rows.items() if "OBJECT" in r["dp_type"] and r["dp_cat"] == "SCIENCE"
     )[3]
-    archive.statuses[dp_id] = 401
+    archive.statuses[dp_id] = 404
     counts = done(follow(address))
     told = the_source(client)
     assert told["status"] == "done"
     assert told["runs"][0]["counts"]["headers"] == counts["headers"]
     assert told["failures"][0]["dp_id"] == dp_id
-    assert "401" in told["failures"][0]["reason"]
+    assert "404" in told["failures"][0]["reason"]
     assert sum(i["failed"] for i in told["instruments"]) == 1
     assert sum(i["done"] for i in told["instruments"]) == counts["headers"] - 1
     assert all(i["lag_s"] < 60 for i in told["instruments"])
     page = client.get("/sources").content.decode()
     assert dp_id in page
-    assert "answered 401" in page
+    assert "answered 404" in page
     assert page.count("<h1") == 1
+
+
+@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize("hidden", [False, True])
+def test_a_file_whose_header_the_archive_withholds_is_for_curators_alone(
+    client, settings, archive, address, status, hidden
+):
+    settings.OBSPORTAL_SYNC = ("eso",)
+    done(follow(address))
+    exposure = Exposure.objects.order_by("exp_id").first()
+    dp_id = exposure.exp_header_id
+    before = sum(i["failed"] + i["done"] for i in the_source(client)["instruments"])
+    if hidden:
+        Exposure.objects.filter(pk=exposure.pk).update(visibility=Visibility.PROTECTED)
+    archive.statuses[dp_id] = status
+    archive.touch(dp_id, timezone.now() + timedelta(seconds=1))
+    assert done(follow(address))["failed"] == 1
+    told = the_source(client)
+    assert told["failures"] == []
+    assert sum(i["failed"] for i in told["instruments"]) == 0
+    assert sum(i["failed"] + i["done"] for i in told["instruments"]) == before - 1
+    for address_ in ("/sources", "/sources?format=json", "/health.json", "/health"):
+        assert dp_id not in client.get(address_).content.decode()
+    curator = Client()
+    curator.force_login(User.objects.create_user("c", is_staff=True))
+    (failure,) = the_source(curator)["failures"]
+    assert failure["dp_id"] == dp_id
+    assert failure["reason"].startswith("not public: ")
+    assert sum(i["failed"] for i in the_source(curator)["instruments"]) == 1
 
 
 def test_a_failed_run_is_told_with_its_problem_and_health_shows_it(client, settings, archive, address):

@@ -30,7 +30,7 @@ from obsportal.sync import portal as module
 from obsportal.sync import runs
 from obsportal.sync.job import SyncError, SyncOptions
 from obsportal.sync.models import SyncCursor, SyncRun
-from obsportal.sync.portal import OVERLAP, PortalSource
+from obsportal.sync.portal import OVERLAP, SETTLED, PortalSource
 from portal import make_exposure
 
 pytestmark = pytest.mark.django_db
@@ -228,6 +228,15 @@ def test_a_run_goes_on_some_minutes_before_where_the_last_one_was(other: StandIn
     assert counts(harvest(other)) == {"read": 1, "unchanged": 1}
     assert other.windows() == [(recent - OVERLAP, None)]
     assert cursor(other) == recent
+
+
+def test_what_changed_long_ago_all_at_once_is_not_read_again_by_every_run(other: StandIn) -> None:
+    for one in other.rows:
+        one["exp_date_updated"] = f"{timezone.now() - 3 * SETTLED:%Y-%m-%d %H:%M:%S}+00:00"
+    assert counts(harvest(other)) == {"read": 7, "added": 7}
+    assert counts(harvest(other)) == {}
+    ((start, _),) = other.windows()[-1:]
+    assert timezone.now() - start > SETTLED, "clocks that differ lose nothing"
 
 
 def test_rows_that_appear_late_with_the_same_time_are_found(other: StandIn) -> None:

@@ -96,7 +96,7 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OtherPortal]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     portal = OtherPortal(data, f"http://127.0.0.1:{port}")
-    portal.command("demo", "--exposures", "400", "--no-serve")
+    portal.command("demo", "--exposures", "200", "--no-serve")
     portal.execute("UPDATE exposures_exposure SET visibility = 'protected' WHERE id % 17 = 0")
     server = subprocess.Popen(
         [sys.executable, "-m", "obsportal", "serve", "--port", str(port), "--workers", "1"],
@@ -126,7 +126,7 @@ def test_what_is_harvested_is_published_as_the_other_portal_publishes_it(
     other: OtherPortal, tmp_path: Path
 ) -> None:
     theirs = other.rows()
-    assert len(theirs) > 300
+    assert len(theirs) > 150
     found = harvest(other)
     assert (found["read"], found["added"]) == (len(theirs), len(theirs))
     assert ours() == theirs

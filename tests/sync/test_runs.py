@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
-from obsportal.connectors.http import Interrupted, RemoteError
+from obsportal.connectors.http import Interrupted, Manners, RemoteError
 from obsportal.sync import runs
 from obsportal.sync.job import Cancelled, Job, SyncError, SyncOptions
 from obsportal.sync.models import SyncRun
@@ -131,6 +131,10 @@ def test_a_run_whose_place_was_taken_stops(monkeypatch):
     ended = run(Made(inside))
     assert "another has taken its place" in ended.problem
     assert SyncRun.objects.get().status == "killed"
+
+
+def test_a_lease_outlasts_the_longest_answer_that_a_run_may_wait_for():
+    assert runs.LEASE.total_seconds() > Manners().longest_reply
 
 
 def test_a_checkpoint_renews_the_lease_and_stores_the_counts(monkeypatch):

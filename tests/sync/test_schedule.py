@@ -12,6 +12,7 @@ from obsportal.sync import schedule, sources
 from obsportal.sync.eso import EsoSource
 from obsportal.sync.job import SyncError
 from obsportal.sync.models import SyncRun
+from obsportal.sync.source import Source
 
 PORTAL = "https://obs.example.org"
 
@@ -135,6 +136,48 @@ def test_a_worker_that_ends_stops_its_runs_in_the_middle(settings, archive, addr
     followers.wait()
     assert SyncRun.objects.get().status == "cancelled"
     assert schedule.due() == ["eso"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_that_fails_stops_what_it_has_begun(settings, monkeypatch):
+    from obsportal.site import worker
+
+    class Begun:
+        def __init__(self, stop: threading.Event) -> None:
+            self.stop, self.waited = stop, False
+            begun.append(self)
+
+        def start_due(self) -> None:
+            raise OSError("no thread can be started")
+
+        def wait(self) -> None:
+            assert self.stop.is_set(), "it would wait for hours"
+            self.waited = True
+
+    begun: list[Begun] = []
+    monkeypatch.setattr(worker, "Followers", Begun)
+    with pytest.raises(OSError, match="no thread"):
+        worker.run(once=True)
+    assert begun[0].waited
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_source_that_fails_does_not_stop_the_others(settings, archive, address, monkeypatch):
+    settings.OBSPORTAL_SYNC = ("http://127.0.0.1:1", "eso")
+    settings.OBSPORTAL_SYNC_PAUSE_MS = 0
+    settings.OBSPORTAL_ESO_TAP_URL, settings.OBSPORTAL_ESO_HEADER_URL = f"{address}/tap_obs", f"{address}/hdr"
+    made = sources.source_of
+
+    def source_of(name: str) -> Source:
+        if name != "eso":
+            raise RuntimeError("broken beyond all expectation")
+        return made(name)
+
+    monkeypatch.setattr(sources, "source_of", source_of)
+    followers = schedule.Followers(threading.Event())
+    assert followers.start_due() == ["http://127.0.0.1:1", "eso"]
+    followers.wait()
+    assert list(SyncRun.objects.values_list("source", "status")) == [("eso", "done")]
 
 
 @pytest.mark.django_db

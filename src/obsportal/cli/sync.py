@@ -15,7 +15,7 @@ import typer
 from obsportal.cli.common import JsonOption, err, fail, out, progress_bar, setup
 
 if TYPE_CHECKING:
-    from obsportal.sync.job import SyncOptions
+    from obsportal.sync.job import SyncError, SyncOptions
     from obsportal.sync.models import SyncRun
 
 app = typer.Typer(
@@ -124,7 +124,11 @@ def _one(
     _finish([ended])
 
 
-def _run(name: str, options: SyncOptions, stop: threading.Event, *, quiet: bool) -> SyncRun | str:
+BUSY = 3
+"""Exit code when nothing failed, but another run is reading a source: cron beside the worker."""
+
+
+def _run(name: str, options: SyncOptions, stop: threading.Event, *, quiet: bool) -> SyncRun | SyncError:
     """The ended run, or why it could not begin; told as it goes unless ``quiet``."""
     from obsportal.sync import report, runs, sources
     from obsportal.sync.job import SyncError
@@ -139,7 +143,7 @@ def _run(name: str, options: SyncOptions, stop: threading.Event, *, quiet: bool)
             )
     except SyncError as error:
         err.print(str(error), markup=False, highlight=False, soft_wrap=True)
-        return str(error)
+        return error
     if not quiet:
         out.print(report.sentence(ended, dry_run=options.dry_run), markup=False, highlight=False)
         for said in report.sentences(ended):
@@ -149,18 +153,29 @@ def _run(name: str, options: SyncOptions, stop: threading.Event, *, quiet: bool)
     return ended
 
 
-def _as_dict(name: str, ended: SyncRun | str) -> dict[str, Any]:
+def _as_dict(name: str, ended: SyncRun | SyncError) -> dict[str, Any]:
     from obsportal.sync import report
+    from obsportal.sync.runs import BusyError
 
-    if isinstance(ended, str):
-        return {"source": name, "status": "refused", "problem": ended}
+    if isinstance(ended, Exception):
+        status = "busy" if isinstance(ended, BusyError) else "refused"
+        return {"source": name, "status": status, "problem": str(ended)}
     return report.as_dict(ended)
 
 
-def _finish(ended: list[SyncRun | str]) -> None:
-    """Exit 1 unless every run came to its end."""
-    if any(isinstance(run, str) or run.status != "done" for run in ended):
-        raise typer.Exit(1)
+def _finish(ended: list[SyncRun | SyncError]) -> None:
+    """Exit 1 unless every run came to its end; BUSY when those that did not are being read elsewhere."""
+    from obsportal.sync.runs import BusyError
+
+    if any(isinstance(run, BusyError) for run in ended):
+        ended = [run for run in ended if not isinstance(run, BusyError)]
+        code = BUSY
+    else:
+        code = 0
+    if any(isinstance(run, Exception) or run.status != "done" for run in ended):
+        code = 1
+    if code:
+        raise typer.Exit(code)
 
 
 def _moment(text: str) -> datetime | None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from math import isfinite
 
 from obsportal.connectors.http import MEGABYTE, Http, RemoteError, shown
 from obsportal.formats.fits_header import HeaderError
@@ -40,7 +41,13 @@ MAX_HEADER_PAGE = 16 * MEGABYTE
 MAX_PAGE = 200 * MEGABYTE
 
 _DP_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+-]{2,118}")
-_ARCFILE = re.compile(r"^ARCFILE *= *'([^']*)'", re.MULTILINE)
+_NAMED = re.compile(r"^(?:ARCFILE|DP\.ID|HIERARCH ESO DP ID) *= *'([^']*)'", re.MULTILINE)
+_STARTED = re.compile(r"^MJD-OBS *= *([0-9.]+)", re.MULTILINE)
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?$")
+_END = re.compile(r"^END *$", re.MULTILINE)
+_MJD_ZERO = datetime(1858, 11, 17, tzinfo=UTC)
+OTHER_FILE = timedelta(hours=1)
+"""A header that names no file is of another one when it began so long from the time in the identifier."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +68,8 @@ class Page:
     complete_to: datetime | None = None
     bad: list[str] = field(default_factory=list)
     """What was wrong with rows that cannot be used."""
+    last: str = ""
+    """The identifier of the last row, usable or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +135,10 @@ class EsoArchive:
         span = [f"exp_start >= {_moment(start)}", f"exp_start < {_moment(end)}"]
         yield from self._by_name([*selection.conditions(), *span])
 
+    def undated(self, selection: Selection) -> Iterator[Page]:
+        """Rows without a start of exposure, which no window holds, in the order of their names."""
+        yield from self._by_name([*selection.conditions(), "exp_start IS NULL"])
+
     def header(self, dp_id: str) -> str:
         """The header of a file, one card a line."""
         if not _DP_ID.fullmatch(dp_id):
@@ -141,11 +154,12 @@ class EsoArchive:
             raise RemoteError(f"{where} answered a page without a header") from None
         if not text.startswith("SIMPLE"):
             raise RemoteError(f"{where} answered something that is no header")
-        if "<pre" in page[:20_000].lower() and "</pre" not in page[-20_000:].lower():
+        in_page = "<pre" in page[:20_000].lower()
+        if not _END.search(text) or (in_page and "</pre" not in page[-20_000:].lower()):
             raise RemoteError(f"{where} broke off in the header", transient=True)
-        named = _ARCFILE.search(text)
-        if named and named[1].strip().removesuffix(".fits") != dp_id:
-            raise RemoteError(f"{where} answered the header of {named[1].strip()[:80]}")
+        other = _other_file(text, dp_id)
+        if other:
+            raise RemoteError(f"{where} answered the header of {other}")
         return text
 
     def _by_name(self, conditions: Sequence[str]) -> Iterator[Page]:
@@ -157,7 +171,7 @@ class EsoArchive:
             yield page
             if not overflow:
                 return
-            last = page.rows[-1].dp_id if page.rows else after
+            last = page.last or after
             if last == after:
                 raise RemoteError(f"{shown(self._tap_url)} gave the same part of its rows again")
             after = last
@@ -174,12 +188,14 @@ class EsoArchive:
         }
         rows: list[RawRow] = []
         bad: list[str] = []
+        last = ""
         with tempfile.SpooledTemporaryFile(max_size=8 * MEGABYTE) as file:
             self._http.post(self._tap_url, form, limit=MAX_PAGE, into=file)
             file.seek(0)
             reader = VOTableReader(file)
             try:
                 for values in reader:
+                    last = str(values.get("dp_id") or last)
                     try:
                         rows.append(_raw_row(values))
                     except (KeyError, ValueError) as error:
@@ -189,17 +205,42 @@ class EsoArchive:
         missing = set(COLUMNS) - {f.name for f in reader.fields}
         if missing:
             raise RemoteError(f"{shown(self._tap_url)} has no column {min(missing)}")
-        return Page(rows, None, bad), reader.overflow or len(rows) + len(bad) >= self._page_rows
+        return Page(rows, None, bad, last), reader.overflow or len(rows) + len(bad) >= self._page_rows
 
 
 def _raw_row(values: dict[str, Value]) -> RawRow:
     dp_id = str(values["dp_id"] or "").strip()
     if not _DP_ID.fullmatch(dp_id):
         raise ValueError("dp_id is no identifier")
-    modified = _instant(values["last_mod_date"])
+    start = _instant(values["exp_start"])
+    # A row without a time of change is followed by its values alone.
+    modified = _instant(values["last_mod_date"]) or start
     if modified is None:
-        raise ValueError("last_mod_date is missing")
-    return RawRow(dp_id, modified, _instant(values.get("exp_start")), {**values, "dp_id": dp_id})
+        raise ValueError("last_mod_date and exp_start are missing")
+    finite = {name: None if _is_endless(value) else value for name, value in values.items()}
+    return RawRow(dp_id, modified, start, {**finite, "dp_id": dp_id})
+
+
+def _is_endless(value: Value) -> bool:
+    """Infinity, which JSON does not know."""
+    return isinstance(value, float) and not isfinite(value)
+
+
+def _other_file(text: str, dp_id: str) -> str:
+    """What a header says it is of, when that is not the file of this identifier; "" when it may be."""
+    named = _NAMED.search(text)
+    if named:
+        name = named[1].strip()
+        return "" if name.removesuffix(".fits") == dp_id else ascii(name[:80])[1:-1]
+    started, told = _STARTED.search(text), _TIME.search(dp_id)
+    try:
+        if started and told:
+            begun = _MJD_ZERO + timedelta(days=float(started[1]))
+            if abs(begun - datetime.fromisoformat(told[0]).replace(tzinfo=UTC)) > OTHER_FILE:
+                return f"a file begun at {begun:%Y-%m-%dT%H:%M:%S}"
+    except (ValueError, OverflowError):
+        pass  # what is said of the times of a header is for its validation
+    return ""
 
 
 def _instant(value: Value) -> datetime | None:

@@ -169,6 +169,7 @@ class Http:
             try:
                 return self._once(request, limit, into)
             except _BusyError as busy:
+                self._heed(busy)
                 if attempt == self.manners.tries:
                     times = f" ({attempt} times)" if attempt > 1 else ""
                     raise RemoteError(f"{busy}{times}", status=busy.status, transient=True) from None
@@ -186,7 +187,15 @@ class Http:
                 if left <= 0:
                     self._not_before = now + self.manners.pause
                     return
+                if left > max(self.manners.longest_wait, self.manners.pause):
+                    raise RemoteError(f"it is left alone for {left:.0f} s, as it asked", transient=True)
             self._wait(left)
+
+    def _heed(self, busy: _BusyError) -> None:
+        """Let no request begin before the server wants one."""
+        if busy.retry_after is not None:
+            with self._turn:
+                self._not_before = max(self._not_before, self._clock() + busy.retry_after)
 
     def _rest(self, attempt: int, busy: _BusyError) -> None:
         """Be patient, as long as the server asked or longer each time."""
@@ -195,8 +204,6 @@ class Http:
             if busy.retry_after > manners.longest_wait:
                 sentence = f"{busy}, and asks to wait {busy.retry_after:.0f} s"
                 raise RemoteError(sentence, status=busy.status, transient=True)
-            with self._turn:  # it is asked of all our requests
-                self._not_before = max(self._not_before, self._clock() + busy.retry_after)
             return
         longest = min(manners.longest_wait, manners.first_wait * 2 ** (attempt - 1))
         self._wait(longest * random.uniform(0.5, 1.0))  # noqa: S311 - no secret

@@ -18,6 +18,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from obsportal.exposures import contract, group_columns, grouped, stream
 from obsportal.exposures.group_columns import Group
+from obsportal.exposures.kept import last_change
 from obsportal.exposures.search import Search, etag, parse
 from obsportal.exposures.search_values import SearchError
 from obsportal.exposures.takeaway import extent, gate
@@ -77,8 +78,9 @@ def answer(request: HttpRequest, form: str) -> HttpResponseBase:
         search = parse(asked)
     except SearchError as wrong:
         return error(form, str(wrong), 400)
-    counter, modified = last_modified()
-    validator = etag(asked, request.user, form, counter)
+    version = last_modified()
+    modified = last_change(request.user, version)
+    validator = etag(asked, request.user, form, version[0])
     headers = {
         "ETag": validator,
         "Last-Modified": http_date(modified.timestamp()),

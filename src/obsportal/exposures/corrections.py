@@ -12,12 +12,12 @@ from django.utils import timezone
 
 from obsportal.accounts.access import Visibility, may_curate
 from obsportal.accounts.models import User
-from obsportal.exposures import derive, targets
+from obsportal.exposures import derive, pairs, targets
 from obsportal.exposures.digest import decompress, digest
 from obsportal.exposures.models import Exposure, Override
 from obsportal.exposures.programme_id import is_technical, program_root
 from obsportal.exposures.record import Level
-from obsportal.exposures.versions import bump
+from obsportal.exposures.versions import bump, lock
 from obsportal.formats.header_sources import HeaderSource
 from obsportal.interferometry.facility import find_mode, modes
 
@@ -116,6 +116,7 @@ def override(exposure: Exposure, name: str, value: Any, *, reason: str, author: 
     _may_curate(author)
     check_override(name, value, reason)
     with transaction.atomic():
+        lock()
         effects = _effects(exposure.instrument_name, name, value)
         effects |= _settled({name}, exposure.exp_messages)
         row = _append(exposure, name, value, reason, author, before=_kept(exposure, effects))
@@ -134,6 +135,7 @@ def withdraw(row: Override, *, reason: str, author: User) -> Override:
         raise OverrideError("withdrawing a correction needs a reason")
     exposure = Exposure.objects.select_related("header").get(pk=row.exposure_id)
     with transaction.atomic():
+        lock()
         stand = standing([exposure.pk])
         if row.pk not in {other.pk for other in stand}:
             raise OverrideError("this correction is not in force any more")
@@ -173,6 +175,7 @@ def _apply(exposure: Exposure, values: dict[str, Any], now: datetime) -> None:
     exposure.save(update_fields=[*values, "exp_date_updated"])
     if "visibility" in values:
         targets.repoint([exposure])
+        pairs.count_once({exposure.pair_key})
     bump("exposures", now)
     derive.regroup_nights(derive.nights_of([exposure.pk]), mark=False)
 

@@ -190,11 +190,26 @@ def _withdrawal(row: TargetDecision | LinkDecision, reason: str, author: User) -
 
 
 def _withdraw_target(row: TargetDecision, reason: str, author: User) -> None:
+    """A split from several names was one decision, so all of its rows are withdrawn."""
     with transaction.atomic():
-        _withdrawal(row, reason, author)
-        names = [row.first_name, row.second_name]
+        rows = [row, *(other for other in _made_together(row) if not hasattr(other, "withdrawn_by"))]
+        for one in rows:
+            _withdrawal(one, reason, author)
+        names = {name for one in rows for name in (one.first_name, one.second_name)}
         pointings = TargetPointing.objects.filter(normalised_name__in=names)
         targets.regather(pointings.values_list("pk", flat=True))
+
+
+_OF_ONE_SPLIT = ("kind", "first_name", "first_ra", "first_dec", "reason", "author_id", "created_at")
+
+
+def _made_together(row: TargetDecision) -> list[TargetDecision]:
+    """The other rows of the same split."""
+    if row.kind != TargetDecision.Kind.DIFFERENT:
+        return []
+    same = {name: getattr(row, name) for name in _OF_ONE_SPLIT}
+    rows = TargetDecision.objects.filter(**same, withdraws=None).exclude(pk=row.pk)
+    return list(rows.select_related("withdrawn_by").order_by("pk"))
 
 
 def _withdraw_link(row: LinkDecision, reason: str, author: User) -> None:
@@ -257,9 +272,19 @@ def _corrections() -> list[Entry]:
 
 def _targets() -> list[Entry]:
     rows = TargetDecision.objects.select_related("author", "withdrawn_by").order_by("-pk")[:NEWEST]
+    together: dict[tuple[object, ...], list[TargetDecision]] = {}
+    for row in rows:
+        split = row.kind == TargetDecision.Kind.DIFFERENT
+        same = tuple(getattr(row, name) for name in _OF_ONE_SPLIT) if split else (row.pk,)
+        together.setdefault((row.withdraws_id is None, *same), []).append(row)
     return [
-        _entry("target", row, f"{_said(row, 'first')} and {_said(row, 'second')}: {row.get_kind_display()}")
-        for row in rows
+        _entry(
+            "target",
+            same[0],
+            f"{_said(same[0], 'first')} and {', '.join(_said(row, 'second') for row in same)}:"
+            f" {same[0].get_kind_display()}",
+        )
+        for same in together.values()
     ]
 
 

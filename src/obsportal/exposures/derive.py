@@ -28,7 +28,7 @@ from obsportal.exposures.models import (
     Observation,
     TableVersion,
 )
-from obsportal.exposures.versions import bump
+from obsportal.exposures.versions import bump, lock
 
 T = TypeVar("T")
 Night = tuple[date | None, str]
@@ -157,6 +157,7 @@ def regroup_all(
             _hold()
             if _remove(Observation.objects.all()):
                 bump("exposures")
+        bulk.refresh_statistics()
     return report
 
 
@@ -184,6 +185,7 @@ def _portions(nights: Collection[Night] | None) -> Iterator[list[Night]]:
 
 def _hold() -> None:
     """Let no other regrouping in until this transaction ends: it would not see what this one writes."""
+    lock()
     TableVersion.objects.select_for_update().filter(name="exposures").first()
 
 

@@ -209,7 +209,7 @@ class _Gathering:
         for decided, first, second in ends:
             if decided.same and first and second:
                 joined = first + second
-                self.curated.update(joined)
+                self.curated.update(i for i in joined if self.pointings[i].public == public)
                 for i in joined[1:]:
                     self.forest.join(joined[0], i, only_curated=True)
 
@@ -378,7 +378,10 @@ class _Gathering:
         place = min(leaders, key=self._by_time(lambda p: p.ra is None))
         name = min(leaders, key=self._by_time(lambda p: is_generic(p.name)))
         return Cluster(
-            tuple(self._member(i, members, place, number) for i in members),
+            tuple(
+                self._member(i, leaders if self.pointings[i].public else members, place, number)
+                for i in members
+            ),
             None if number is None else self.stars.stars[number],
             self.pointings[place],
             self.pointings[name],
@@ -393,6 +396,7 @@ class _Gathering:
         return order
 
     def _member(self, i: int, members: list[int], place: int, star: int | None) -> Member:
+        """Why a pointing is with ``members``: those that may be known to whoever sees it."""
         p, vector, at = self.pointings[i], self.vectors[i], self.vectors[place]
         if i in self.attached and star is not None:
             basis, separation = self.attached[i].basis, self.attached[i].separation

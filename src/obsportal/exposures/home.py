@@ -261,9 +261,7 @@ def _newest_observations(recent: ExposureQuerySet, actor: Actor) -> list[NewObse
 WAYS = (
     ("search", "Search with filters"),
     ("list", "Check a list of targets"),
-    ("statistics", "Statistics"),
-    ("sources", "Sources"),
-    ("help-api", "For programs"),
+    ("sources", "Where the records come from"),
 )
 """Routes the home page leads to, where the portal has them."""
 

@@ -19,7 +19,7 @@ from obsportal.exposures.digest import Digest, compress, decompress, digest_all
 from obsportal.exposures.models import Exposure, Target
 from obsportal.exposures.record import ExposureRecord, Level, Message, ObsType, Sighting
 from obsportal.exposures.services import IngestOptions, IngestReport, header_text, ingest
-from obsportal.exposures.versions import bump
+from obsportal.exposures.versions import bump, lock
 from obsportal.formats.fits_header import Header, HeaderError
 from obsportal.formats.header_sources import HeaderSource, read_headers, read_stream
 from obsportal.stars.lookup import find
@@ -192,6 +192,7 @@ def _hide(exp_ids: set[str]) -> None:
     if not exp_ids:
         return
     with transaction.atomic():
+        lock()
         rows = Exposure.objects.filter(exp_id__in=exp_ids).exclude(visibility=Visibility.REPLACED)
         hidden = list(rows.values_list("pk", flat=True))
         if hidden:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from datetime import UTC, datetime
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from obsportal.accounts.access import reader
+from obsportal.exposures.models import Exposure
 from obsportal.exposures.versions import last_modified
 
 if TYPE_CHECKING:
@@ -31,9 +33,9 @@ class Kept(Generic[T]):
         self._lock = Lock()
         _ALL.append(self)
 
-    def __call__(self, actor: Actor) -> T:
-        """The count for this actor."""
-        kind, version = reader(actor), self._version()
+    def __call__(self, actor: Actor, version: Hashable = None) -> T:
+        """The count for this actor. ``version`` is the present one, where the caller knows it already."""
+        kind, version = reader(actor), version or self._version()
         kept = self._found.get(kind)
         if kept is not None and kept[0] == version:
             return kept[1]
@@ -46,6 +48,15 @@ class Kept(Generic[T]):
     def forget(self) -> None:
         """Count anew at the next call."""
         self._found.clear()
+
+
+def _last_change(actor: Actor) -> datetime:
+    newest = Exposure.objects.visible_to(actor).order_by("-exp_date_updated")
+    return newest.values_list("exp_date_updated", flat=True).first() or datetime(1970, 1, 1, tzinfo=UTC)
+
+
+last_change: Kept[datetime] = Kept(_last_change)
+"""When the rows that an actor may see last changed: nothing tells when others did."""
 
 
 def forget_all() -> None:

@@ -145,7 +145,7 @@ def _of_container(science: Leg, calibrators: Sequence[Leg]) -> list[Link]:
         return []
     made = []
     for other in calibrators:
-        if other.container != science.container or not _alike(science, other):
+        if other.container != science.container or not _serves(science, other):
             continue
         sure = science.setup == other.setup and _known(science)
         made.append(_link(science, other, "container", "high" if sure else "medium"))
@@ -156,7 +156,7 @@ def _near_in_time(science: Leg, calibrators: Sequence[Leg]) -> list[Link]:
     """The nearest calibrators before and after, of the same set-up, without other stations between."""
     sides: tuple[list[Link], list[Link]] = ([], [])
     for other in calibrators:
-        if not _alike(science, other) or science.setup[2:] != other.setup[2:]:
+        if not _serves(science, other) or science.setup[2:] != other.setup[2:]:
             continue
         gap = _gap_minutes(science, other)
         if abs(gap) >= LOW_MINUTES or not _one_array(science, other):
@@ -172,6 +172,12 @@ def _near_in_time(science: Leg, calibrators: Sequence[Leg]) -> list[Link]:
                 taken.add(one.calibrator)
                 made.append(one)
     return made
+
+
+def _serves(science: Leg, other: Leg) -> bool:
+    """Whether stations and mode are alike. A star of one observation does not calibrate itself there."""
+    itself = science.observation == other.observation and science.target == other.target
+    return not itself and _alike(science, other)
 
 
 def _alike(first: Leg, second: Leg) -> bool:

@@ -84,11 +84,13 @@ def exposure_page(request: HttpRequest, exp_id: str) -> HttpResponseBase:
     if form != "html":
         return as_data(form, {"exp_id": exposure.exp_id})
     coverage = uv.from_rows([uv.row_of(exposure)], exposure.exp_id)
+    corrections = related.corrections(exposure)
     context = {
         "exposure": exposure,
         "groups": facts.groups(exposure),
         "remarks": facts.remarks(exposure),
-        "corrections": related.corrections(exposure),
+        "corrections": corrections,
+        "type_corrected": any(one.row.field == "obs_type" for one in corrections),
         "siblings": related.siblings(exposure, request.user),
         "further_files": related.further_files(exposure),
         "same_block": related.same_block(exposure, request.user),
@@ -192,6 +194,7 @@ def _place(
         "rows": listing.page_rows(search, request.user),
         "heads": listing.heads(paged, search),
         "paging": listing.paging(paged, search.page, search.limit or PAGE_SIZE, total),
+        "own": own,
         "query": listing.query(own),
         "uv": drawing(coverage, unit, params, listing.query(own)),
         "lst_by": by,

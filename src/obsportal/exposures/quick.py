@@ -34,7 +34,7 @@ _RUNS = re.compile(r"(?=[^*]*\*)\d{2,4}\.[0-9A-Z*().-]{1,20}$", re.IGNORECASE)
 
 def destination(typed: str, actor: Actor) -> str:
     """The address that answers what was typed. An empty line leads to all exposures."""
-    text = " ".join(typed.replace("\x00", "").split())[:200]
+    text = _plain(typed)
     if not text:
         return reverse("search")
     exposure = _exposure(text, actor)
@@ -52,6 +52,11 @@ def destination(typed: str, actor: Actor) -> str:
     return f"{reverse('search')}?{urlencode(found)}"
 
 
+def _plain(typed: str) -> str:
+    """A typed line without what no database keeps."""
+    return " ".join(typed.replace("\x00", "").split())[:200]
+
+
 def _exposure(text: str, actor: Actor) -> str | None:
     """The page of the exposure, or of the only exposure of the header, with this identifier."""
     rows = Exposure.objects.visible_to(actor).filter(Q(exp_id=text) | Q(exp_header_id=text))
@@ -63,6 +68,7 @@ def _exposure(text: str, actor: Actor) -> str | None:
 
 def parameters(text: str, actor: Actor) -> dict[str, str]:
     """The search parameters that a line of text stands for, other than an exposure's identifier."""
+    text = _plain(text)
     position = parse_position(text)
     if position:
         return {

@@ -145,8 +145,8 @@ def parse(params: Mapping[str, str], *, page_size: int | None = None) -> Search:
             limit = PAGE_SIZE
     group = _group(params.get("group", "").strip())
     sort: tuple[str, ...] = ("exp_mjd_start",)
-    if text := params.get("sort", "").strip(" ,"):
-        sort = tuple(part.strip() for part in text.split(",") if part.strip())
+    if parts := [part.strip() for part in params.get("sort", "").split(",") if part.strip()]:
+        sort = tuple(parts)
         allowed = sorts(group)
         unknown = [part for part in sort if part.removeprefix("-") not in allowed]
         if unknown:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import zstandard
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from obsportal.accounts.access import Visibility
-from obsportal.exposures import archive_values, bulk, derive, targets
+from obsportal.exposures import archive_values, bulk, derive, pairs, targets
 from obsportal.exposures.corrections import corrected, in_force
 from obsportal.exposures.models import (
     ContinuationFile,
@@ -26,7 +26,7 @@ from obsportal.exposures.models import (
 from obsportal.exposures.pointings import Claims
 from obsportal.exposures.projection import AUTHORITIES
 from obsportal.exposures.record import ExposureRecord, Refusal
-from obsportal.exposures.versions import bump
+from obsportal.exposures.versions import bump, lock
 
 if TYPE_CHECKING:
     from obsportal.exposures.digest import Digest, OriginSet
@@ -68,6 +68,8 @@ class IngestOptions:
     """Who gave the identifiers; "" takes the interferometer's own."""
     list_refusals: int = 10_000
     """How many refusals the report lists; all are counted."""
+    current: bool = False
+    """These are what the archive holds now: a text that was kept before is the newest again."""
 
 
 def ingest(
@@ -90,22 +92,12 @@ def ingest(
         if progress:
             progress(report)
     if report.added >= MANY:
-        refresh_statistics()
+        bulk.refresh_statistics()
     return report
 
 
 MANY = 1000
 """Rows added by one ingest from which the planner should look at the table anew."""
-
-
-def refresh_statistics() -> None:
-    """Let SQLite measure its indexes, or it takes any facet for more selective than a time range.
-
-    PostgreSQL's autovacuum does this by itself.
-    """
-    if connection.vendor == "sqlite":
-        with connection.cursor() as cursor:
-            cursor.execute("ANALYZE")
 
 
 @dataclass(slots=True)
@@ -118,9 +110,9 @@ class _Caches:
 def _write(batch: list[Digest], options: IngestOptions, report: IngestReport, cache: _Caches) -> None:
     now = timezone.now().replace(microsecond=0)
     report.read += len(batch)
-    targets.lock()
+    lock()
     try:
-        headers = _keep_headers(batch, now)
+        headers = _keep_headers(batch, now, current=options.current)
         _refuse(batch, headers, options, report, now)
         _provenance(batch, cache)
         touched = _project(batch, headers, options, report, cache, now)
@@ -129,40 +121,57 @@ def _write(batch: list[Digest], options: IngestOptions, report: IngestReport, ca
         raise
     if touched.any:
         _join_continuations(touched.groups, now)
-        _count_pairs_once(touched.pairs)
+        pairs.count_once(touched.pairs)
         bump("exposures", now)
         derive.regroup_nights(touched.nights, mark=False)
 
 
-def _keep_headers(batch: list[Digest], now: datetime) -> dict[tuple[str, str], HeaderVersion]:
-    """Store the texts not yet kept; answer id and newest version of each header of the batch."""
-    bulk.insert(
-        HeaderVersion,
-        [
-            {
-                "header_id": d.header_id,
-                "sha256": d.sha256,
-                "text_zstd": d.text_zstd,
-                "size": d.size,
-                "source": d.source[-300:],
-                "received_at": now,
-            }
-            for d in batch
-            if d.text_zstd
-        ],
-        ignore_existing=True,
-    )
-    ids = {d.header_id for d in batch if d.text_zstd}
-    found = HeaderVersion.objects.filter(header_id__in=ids).defer("text_zstd").order_by("pk")
-    versions = {(h.header_id, h.sha256): h for h in found}
+def _keep_headers(
+    batch: list[Digest], now: datetime, *, current: bool
+) -> dict[tuple[str, str], HeaderVersion]:
+    """Store the texts not yet kept; answer the versions of each header of the batch, the newest marked.
+
+    A new text is received after all that are kept, whatever the clock says. One that is kept already
+    is received anew only when it is ``current``.
+    """
+    texts = {(d.header_id, d.sha256): d for d in batch if d.text_zstd}
+    kept = HeaderVersion.objects.filter(header_id__in={key[0] for key in texts}).defer("text_zstd")
+    last: dict[str, datetime] = {}
+    known = set()
+    for header in kept:
+        known.add((header.header_id, header.sha256))
+        last[header.header_id] = max(header.received_at, last.get(header.header_id, header.received_at))
+    fresh = []
+    for key, digest in texts.items():
+        if key not in known:
+            last[key[0]] = _after(now, last.get(key[0]))
+            fresh.append(
+                {
+                    "header_id": key[0],
+                    "sha256": key[1],
+                    "text_zstd": digest.text_zstd,
+                    "size": digest.size,
+                    "source": digest.source[-300:],
+                    "received_at": last[key[0]],
+                }
+            )
+    bulk.insert(HeaderVersion, fresh, ignore_existing=True)
+    versions = {(h.header_id, h.sha256): h for h in kept.order_by("received_at", "pk").all()}
+    newest = {header.header_id: header for header in versions.values()}
+    if current:
+        for key in texts:
+            again = versions[key]
+            if newest[key[0]] is not again:
+                again.received_at = _after(now, newest[key[0]].received_at)
+                again.save(update_fields=["received_at"])
+                newest[key[0]] = again
     for header in versions.values():
-        header.newest = True  # type: ignore[attr-defined]
-    newest: dict[str, HeaderVersion] = {}
-    for header in versions.values():
-        if header.header_id in newest:
-            newest[header.header_id].newest = False  # type: ignore[attr-defined]
-        newest[header.header_id] = header
+        header.newest = newest[header.header_id] is header  # type: ignore[attr-defined]
     return versions
+
+
+def _after(now: datetime, last: datetime | None) -> datetime:
+    return now if last is None or now > last else last + timedelta(microseconds=1)
 
 
 def _refuse(
@@ -181,6 +190,9 @@ def _refuse(
                 report.refused_items.append(digest.refusal)
     accepted = [headers[d.header_id, d.sha256].pk for d in batch if d.records and d.text_zstd]
     RefusedHeader.objects.filter(header_version__in=accepted).delete()
+    if options.current:
+        ids = [d.header_id for d in batch if d.records]
+        RefusedHeader.objects.filter(header_id__in=ids, header_version__isnull=False).delete()
     if not refused:
         return
     known = {
@@ -281,7 +293,7 @@ def _project(
                 outcome = "added"
                 continue
             before = derive.night_of_row(existing.night, existing.exp_mjd_start, existing.interferometer_name)
-            row = archive_values.kept(existing, row)
+            row = archive_values.kept(existing, row, provenance.origins)
             touched.leave(existing, row)
             if _update(existing, corrected(row, overrides.get(existing.pk, {})), now):
                 touched.nights.add(before)
@@ -379,22 +391,6 @@ def _join_continuations(group_keys: set[str], now: datetime) -> None:
             exposure.exp_mjd_end = end
             exposure.exp_date_updated = now
             exposure.save(update_fields=["exp_mjd_end", "exp_date_updated"])
-
-
-def _count_pairs_once(pair_keys: set[str]) -> None:
-    """Of the detectors that saw one shutter opening, the first variant (LM before N) counts its time."""
-    pairs: dict[str, list[Exposure]] = {}
-    rows = Exposure.objects.filter(pair_key__in=pair_keys).only(
-        "pair_key", "instrument_variant", "time_counted"
-    )
-    for exposure in rows.order_by("instrument_variant", "pk"):
-        pairs.setdefault(exposure.pair_key, []).append(exposure)
-    for members in pairs.values():
-        for position, member in enumerate(members):
-            counted = position == 0
-            if member.time_counted != counted:
-                member.time_counted = counted
-                member.save(update_fields=["time_counted"])
 
 
 def header_text(header: HeaderVersion) -> str:

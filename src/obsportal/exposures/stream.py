@@ -1,20 +1,28 @@
 """Rows of a search as Arrow record batches: few rows at once, many as a stream.
 
 Up to ``SMALL`` rows come through Django's open connection, which answers in a millisecond; more are
-streamed by ADBC, a batch at a time, with memory that does not grow with their number.
+streamed, a batch at a time, with memory that does not grow with their number: from SQLite by another
+process, from PostgreSQL by ADBC.
 """
 
 from __future__ import annotations
 
+import json
+import re
+import sqlite3
+import subprocess
+import sys
+import threading
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from django.db import connection
+from django.db.backends.sqlite3._functions import register  # type: ignore[import-untyped]
 from psycopg import ClientCursor
 
 from obsportal.exposures.contract import ContractColumn
@@ -24,6 +32,13 @@ from obsportal.serialise.rows import SMALL_BATCH, Batch, PlainBatch
 
 SMALL = 2_000
 BATCH_ROWS = 8_192
+PIPE_BYTES = 1 << 20
+"""Of the pipe to a reading process: with the usual 64 kB the two wait for each other."""
+BUSY_MS = 30_000
+"""How long a stream waits for a lock of SQLite, as Django's connections do."""
+_PLACE = re.compile(r"(?<!%)%s")
+_OF_DJANGO = re.compile(r"\bREGEXP\b|\bdjango_", re.IGNORECASE)
+"""What only SQLite connections of Django know."""
 
 _TYPES = {
     "unicodeChar": pa.string(),
@@ -66,12 +81,6 @@ def batches(
     return ahead(_postgresql(_uri(), ClientCursor(connection.connection).mogrify(sql, params), form))
 
 
-def _nullable(column: ContractColumn) -> bool:
-    if not isinstance(column.expression, str):
-        return True
-    return bool(Exposure._meta.get_field(column.expression).null)
-
-
 def _from_rows(rows: list[tuple[Any, ...]], form: pa.Schema) -> pa.RecordBatch:
     arrays = [
         pa.array(values, field.type) for values, field in zip(zip(*rows, strict=True), form, strict=True)
@@ -79,45 +88,93 @@ def _from_rows(rows: list[tuple[Any, ...]], form: pa.Schema) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(arrays, schema=form)
 
 
+def _nullable(column: ContractColumn) -> bool:
+    if not isinstance(column.expression, str):
+        return True
+    return bool(Exposure._meta.get_field(column.expression).null)
+
+
 def _sqlite(
     path: str, sql: str, params: Sequence[Any], form: pa.Schema, never_null: frozenset[str]
 ) -> Generator[pa.RecordBatch, None, None]:
-    """ADBC guesses a column's type from its first rows: missing values travel as marks of that type."""
-    import adbc_driver_sqlite.dbapi as sqlite
+    """By ADBC in a process of its own; by Python's SQLite where Django's functions are asked for."""
+    statement = _PLACE.sub("?", sql).replace("%%", "%")
+    plain = [_plain(p) for p in params]
+    if _OF_DJANGO.search(sql):
+        return _by_python(path, statement, plain, form)
+    return _by_child(path, statement, plain, form, never_null)
 
-    names = ", ".join(f'"{field.name}"' for field in form)
-    marked = ", ".join(
-        f'"{field.name}"' if field.name in never_null else f'COALESCE("{field.name}", {_MARKS[field.type]})'
-        for field in form
-    )
-    statement = f"WITH found ({names}) AS ({sql.replace('%s', '?')}) SELECT {marked} FROM found"  # noqa: S608
+
+def _by_python(
+    path: str, statement: str, params: Sequence[Any], form: pa.Schema
+) -> Generator[pa.RecordBatch, None, None]:
     uri = f"file:{quote(path)}?mode=ro"
-    with closing(sqlite.connect(uri)) as source, closing(source.cursor()) as cursor:
-        cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": BATCH_ROWS})
-        cursor.execute(statement, [_plain(p) for p in params])
-        for batch in cursor.fetch_record_batch():
-            arrays = [
-                column.cast(field.type) if field.name in never_null else _unmarked(column, field)
-                for column, field in zip(batch.columns, form, strict=True)
-            ]
-            yield pa.RecordBatch.from_arrays(arrays, schema=form)
+    opened = sqlite3.connect(uri, uri=True, timeout=BUSY_MS / 1000, check_same_thread=False)
+    with closing(opened) as source, closing(source.cursor()) as cursor:
+        register(source)
+        cursor.execute(statement, params)
+        while rows := cursor.fetchmany(BATCH_ROWS):
+            yield _from_rows(rows, form)
 
 
-_MARKS = {pa.string(): "''", pa.float64(): "-1.5e308", pa.int64(): "-9223372036854775807", pa.bool_(): "-1"}
+def _by_child(
+    path: str, statement: str, params: Sequence[Any], form: pa.Schema, never_null: frozenset[str]
+) -> Generator[pa.RecordBatch, None, None]:
+    """ADBC has a copy of the SQLite library, which in this process would drop the locks of Python's."""
+    asked = {
+        "path": path,
+        "statement": statement,
+        "params": params,
+        "columns": [(field.name, str(field.type), field.name not in never_null) for field in form],
+        "batch_rows": BATCH_ROWS,
+        "busy_ms": BUSY_MS,
+    }
+    child = _CHILDREN.take()
+    try:
+        assert child.stdin is not None
+        child.stdin.write(json.dumps(asked).encode() + b"\n")
+        child.stdin.flush()
+        with pa.ipc.open_stream(child.stdout) as rows:
+            yield from rows
+        if child.wait() != 0:
+            raise OSError("the reading of the records ended early")
+    finally:
+        child.kill()
+        child.wait()
+        for pipe in (child.stdin, child.stdout):
+            if pipe is not None:
+                with suppress(OSError):
+                    pipe.close()
 
 
-def _unmarked(column: pa.Array, field: pa.Field) -> pa.Array:
-    """The column with its marks as nulls; empty text stays, writers take it as missing."""
-    if pa.types.is_string(field.type):
-        return column.cast(field.type)
-    mark = pa.scalar(
-        float(_MARKS[field.type]) if pa.types.is_floating(field.type) else int(_MARKS[field.type])
-    )
-    column = column.cast(mark.type)
-    missing = pc.equal(column, mark)
-    if pc.any(missing).as_py():
-        column = pc.if_else(missing, None, column)
-    return column.cast(field.type)
+class _Children:
+    """Reading processes: one waits ready from the second long answer on, for its start takes a while."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._spare: subprocess.Popen[bytes] | None = None
+
+    def take(self) -> subprocess.Popen[bytes]:
+        """A process that waits for its question."""
+        with self._lock:
+            ready, self._spare = self._spare, None
+            if ready is None or ready.poll() is not None:
+                ready = self._start()
+            self._spare = self._start()
+            return ready
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        program = Path(__file__).with_name("sqlite_child.py")
+        return subprocess.Popen(  # noqa: S603 our own interpreter and program; the question goes by the pipe
+            [sys.executable, "-I", str(program)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            pipesize=PIPE_BYTES,
+            bufsize=PIPE_BYTES,
+        )
+
+
+_CHILDREN = _Children()
 
 
 def _postgresql(uri: str, statement: str, form: pa.Schema) -> Generator[pa.RecordBatch, None, None]:

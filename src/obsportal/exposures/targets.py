@@ -20,7 +20,7 @@ from obsportal.exposures.gathering import Cluster, Decided, Named, gather
 from obsportal.exposures.models import Exposure, Target, TargetDecision, TargetPointing
 from obsportal.exposures.pointings import Claims, Row, chunks, class_of
 from obsportal.exposures.record import Sighting
-from obsportal.exposures.versions import bump
+from obsportal.exposures.versions import bump, lock
 from obsportal.interferometry.sky import place
 from obsportal.stars import lookup
 from obsportal.stars.changes import Change
@@ -28,20 +28,8 @@ from obsportal.stars.models import Star
 from obsportal.stars.names import UNNAMED, is_generic, normalise
 from obsportal.stars.sky import KnownStar, cell_ranges, path_cells
 
-LOCK = 0x74617267
-"""Number of PostgreSQL's advisory lock: one process at a time decides about targets."""
 NEAR_ORDER = 15
 """Cells of 6.4 arcsec: with those around, they hold all places that gathering may join."""
-
-
-def lock() -> None:
-    """Wait until no other process decides about targets; ends with the transaction.
-
-    SQLite has one writer at a time anyway.
-    """
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
 
 
 Keys = Mapping[str, tuple[str, str | None]]
@@ -300,7 +288,8 @@ def _write(
 def _choose_targets(clusters: list[Cluster], rows: dict[str, Row]) -> tuple[list[int], set[int]]:
     """The target of each cluster, made where there is none, and those whose name, place or star changed.
 
-    A cluster keeps the oldest target that it has; a known star has one.
+    A cluster keeps the oldest target that it has; a known star has one. Public pointings choose first:
+    none of them moves for a protected one.
     """
     keys = {cluster.star.key for cluster in clusters if cluster.star}
     ids = {row.target_id for row in rows.values() if row.target_id is not None}
@@ -312,15 +301,18 @@ def _choose_targets(clusters: list[Cluster], rows: dict[str, Row]) -> tuple[list
     taken = {target for star, target in of_star.items() if star in keys}
     taken |= _held({target for star, target in of_star.items() if star not in keys}, rows)
     names = dict(_in_chunks(Star.objects, keys, "pk", "name"))
-    chosen: list[int | None] = []
-    for cluster in clusters:
-        own = {rows[member.pointing.key].target_id for member in cluster.members} - {None}
+    chosen: list[int | None] = [None] * len(clusters)
+    for k in sorted(range(len(clusters)), key=lambda k: not clusters[k].public):
+        cluster = clusters[k]
         pk = of_star.get(cluster.star.key) if cluster.star else None
-        if pk is None:
-            pk = min((one for one in own if one is not None and one not in taken), default=None)
+        for public in (True, False):
+            members = (m.pointing for m in cluster.members if m.pointing.public == public)
+            own = {rows[pointing.key].target_id for pointing in members} - taken
+            if pk is None:
+                pk = min((one for one in own if one is not None), default=None)
         if pk is not None:
             taken.add(pk)
-        chosen.append(pk)
+        chosen[k] = pk
     columns = [_columns(cluster, rows, names) for cluster in clusters]
     renewed = _update_targets(chosen, columns, stored)
     made = [k for k, pk in enumerate(chosen) if pk is None]

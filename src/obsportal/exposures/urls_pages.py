@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from django.urls import include, path, re_path
+from django.urls import include, path, re_path, register_converter
+from django.urls.converters import StringConverter
 
 from obsportal.exposures import (
     curator_pages,
@@ -15,12 +16,21 @@ from obsportal.exposures import (
     target_pages,
 )
 
+
+class AnyText(StringConverter):
+    """An identifier as headers have it: with slashes, and with line breaks, or links to it would fail."""
+
+    regex = r"[^\x00]+"
+
+
+register_converter(AnyText, "any")
+
 urlpatterns = [
     path("", pages.home_page, name="home"),
     path("search", pages.search_page, name="search"),
-    path("detail/exposure/<path:exp_id>/header.txt", place_pages.header_text, name="header-text"),
-    path("detail/exposure/<path:exp_id>", place_pages.exposure_page, name="exposure"),
-    path("observation/<path:key>", observation_pages.observation_page, name="observation"),
+    path("detail/exposure/<any:exp_id>/header.txt", place_pages.header_text, name="header-text"),
+    path("detail/exposure/<any:exp_id>", place_pages.exposure_page, name="exposure"),
+    path("observation/<any:key>", observation_pages.observation_page, name="observation"),
     path("target/<int:key>", target_pages.target_page, name="target"),
     re_path(r"^night/(?P<night>[\d-]+/[\d-]+)$", night_pages.night_page, name="night"),
     path("night/<str:night>", night_pages.night_page, name="night"),
@@ -34,7 +44,7 @@ urlpatterns = [
         statistics_pages.statistics_page,
         name="statistics-data",
     ),
-    path("programme/<path:identifier>", programme_pages.programme_page, name="programme"),
+    path("programme/<any:identifier>", programme_pages.programme_page, name="programme"),
     path("refused", pages.refused_page, name="refused"),
     re_path(r"^refused\.(?P<form>votable|csv|tsv|json)$", pages.refused_page, name="refused-data"),
     path("refused/<int:key>/header.txt", pages.refused_header, name="refused-header"),

@@ -23,6 +23,21 @@ def last_modified(table: str = "exposures") -> tuple[int, datetime]:
     return counter, modified if modified.tzinfo else modified.replace(tzinfo=UTC)  # SQLite keeps UTC bare
 
 
+WRITERS = 0x74617267
+"""Number of PostgreSQL's advisory lock of those who write exposures."""
+
+
+def lock() -> None:
+    """Wait until no other process writes exposures or decides about targets; ends with the transaction.
+
+    Whoever writes exposures takes it before the first row: taken in another order, two writers would
+    wait for each other. SQLite has one writer at a time anyway.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [WRITERS])
+
+
 def bump(table: str, now: datetime | None = None) -> None:
     """Mark a published table as changed, within the caller's transaction."""
     now = now or timezone.now()

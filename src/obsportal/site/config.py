@@ -116,11 +116,21 @@ class Config(Mapping[str, str]):
 
     def sources(self) -> tuple[str, ...]:
         """The sources to follow. Raises ConfigError for what is neither eso nor an address."""
-        found = tuple(dict.fromkeys(p.strip().rstrip("/") for p in self["OBSPORTAL_SYNC"].split(",")))
-        for name in found:
-            if name not in ("", "eso") and not name.startswith(("http://", "https://")):
-                raise ConfigError(f"OBSPORTAL_SYNC names {name!r}: allowed are eso and http(s) addresses")
-        return tuple(name for name in found if name)
+        names = [part.strip() for part in self["OBSPORTAL_SYNC"].split(",")]
+        return tuple(dict.fromkeys(self._source(name) for name in names if name))
+
+    def _source(self, name: str) -> str:
+        """The name that runs and cursors of a source have."""
+        if name == "eso":
+            return name
+        if not name.startswith(("http://", "https://")):
+            raise ConfigError(f"OBSPORTAL_SYNC names {name!r}: allowed are eso and http(s) addresses")
+        from obsportal.connectors.portal import AddressError, portal_address
+
+        try:
+            return portal_address(name)
+        except AddressError as error:
+            raise ConfigError(f"OBSPORTAL_SYNC: {error}") from None
 
     def moment(self, name: str) -> datetime | None:
         """A date or time, UTC where no zone is given; None when empty. Raises ConfigError."""

@@ -9,6 +9,8 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from obsportal.exposures.bulk import refresh_statistics
+
 
 def pending() -> list[str]:
     """Names of migrations not yet applied."""
@@ -31,3 +33,4 @@ def upgrade() -> None:
         Path(settings.DATABASES["default"]["NAME"]).parent.mkdir(parents=True, exist_ok=True)
     if pending():
         call_command("migrate", verbosity=0, interactive=False)
+        refresh_statistics()  # a table that a migration makes anew forgets them

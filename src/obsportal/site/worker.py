@@ -25,18 +25,23 @@ def run(*, once: bool = False) -> None:
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, lambda *_: stop.set())
     followers = Followers(stop)
-    while True:
-        try:
-            close_old_connections()
-            beat("worker", f"process {os.getpid()}")
-            forget_old_sessions()
-            if not stop.is_set():
-                followers.start_due()
-        except DatabaseError:
-            log.exception("the records did not answer; trying again in %s s", BEAT_SECONDS)
-        if once or stop.wait(BEAT_SECONDS):
-            followers.wait()
-            return
+    try:
+        while True:
+            try:
+                close_old_connections()
+                beat("worker", f"process {os.getpid()}")
+                forget_old_sessions()
+                if not stop.is_set():
+                    followers.start_due()
+            except DatabaseError:
+                log.exception("the records did not answer; trying again in %s s", BEAT_SECONDS)
+            if once or stop.wait(BEAT_SECONDS):
+                return
+    except BaseException:
+        stop.set()  # runs of a worker that has failed would go on unseen
+        raise
+    finally:
+        followers.wait()
 
 
 def beat(name: str, detail: str = "") -> None:

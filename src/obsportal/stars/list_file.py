@@ -90,7 +90,7 @@ def read_list(path: Path, epoch: float | None = None) -> list[ListedStar]:
 def _table(path: Path) -> Table:
     form = FORMATS.get(path.suffix.lower())
     if form is None:
-        raise ListError(f"{path.name}: the name of a list ends in {', '.join(sorted(FORMATS))}")
+        raise ListError(f"{path.name}: the name of the file has to end in {', '.join(sorted(FORMATS))}")
     try:
         if path.stat().st_size > LARGEST_FILE:
             raise ListError(f"{path.name}: larger than {LARGEST_FILE // 1_000_000} MB")

@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache, partial
+from itertools import chain
 
+from django.db.models import Q
 from django.utils import timezone
 
 from obsportal.connectors.eso import (
@@ -25,8 +27,9 @@ from obsportal.connectors.eso import (
     Selection,
 )
 from obsportal.connectors.http import Http, Manners
+from obsportal.exposures.bulk import refresh_statistics
 from obsportal.exposures.instruments import on_sky, rule_for
-from obsportal.exposures.services import MANY, refresh_statistics
+from obsportal.exposures.services import MANY
 from obsportal.sync import headers, listing
 from obsportal.sync.job import Job, SyncError
 from obsportal.sync.models import ArchiveRow, SyncCursor
@@ -40,7 +43,7 @@ SHORTEST_WINDOW = timedelta(days=1)
 EDGE = timedelta(seconds=1)
 """Windows are listed with so much more on either side, for the archive rounds the times it prints."""
 DOUBTFUL = 20
-"""From so many vanished rows of one window on, when they are most of it, the answer is not believed."""
+"""From so many vanished rows on, when they are most of a window or of all, the answer is not believed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,32 @@ def wanted(row: RawRow) -> bool:
     return not on_sky(instrument, str(told["dp_cat"] or ""), str(told["dp_type"] or ""), technique)
 
 
+@dataclass(slots=True)
+class _Compared:
+    """How a list of the archive compares with what is known."""
+
+    listed: int
+    known: int
+    gone: set[str]
+
+    def __iadd__(self, other: _Compared) -> _Compared:
+        self.listed += other.listed
+        self.known += other.known
+        self.gone |= other.gone
+        return self
+
+    def believed(self, instrument: str, what: str, job: Job) -> bool:
+        """Whether so much can have vanished: not most of many files, and not all there are."""
+        if not self.gone or (self.listed and (len(self.gone) < DOUBTFUL or 2 * len(self.gone) <= self.known)):
+            return True
+        job.count("doubtful", len(self.gone))
+        job.say(
+            f"{instrument} {what}: the archive lists {self.known - len(self.gone)} of {self.known}"
+            " known files; that is not believed and nothing was marked"
+        )
+        return False
+
+
 @dataclass
 class _Steps:
     """The steps of one run."""
@@ -137,7 +166,10 @@ class _Steps:
             end = ends[instrument]
             start = max(end - spans[instrument], self._beginning(instrument))
             listed = 0
-            for page, last in _with_last(self.archive.begun(selection(instrument), start, end)):
+            pages = self.archive.begun(selection(instrument), start, end)
+            if start == self._beginning(instrument):  # before the window, which moves the cursor
+                pages = chain(self.archive.undated(selection(instrument)), pages)
+            for page, last in _with_last(pages):
                 listed += len(page.rows)
                 reaches = partial(_move, instrument, backfilled_to=start) if last else None
                 self._store(page, reaches)
@@ -152,37 +184,38 @@ class _Steps:
             cursor = SyncCursor.objects.filter(source=ESO, instrument=instrument).first()
             if cursor is None or cursor.backfilled_to is None:
                 continue
+            asked = selection(instrument)
             end, span = timezone.now() + timedelta(days=1), WINDOW
+            found = self._compare(
+                instrument, self.archive.undated(asked), Q(exp_start=None), "without a date"
+            )
             while end > cursor.backfilled_to:
                 start = max(end - span, cursor.backfilled_to)
-                listed = self._check_window(instrument, start, end)
-                span = self._next_span(span, listed)
+                pages = self.archive.begun(asked, start - EDGE, end + EDGE)
+                within = Q(exp_start__gte=start, exp_start__lt=end)
+                window = self._compare(instrument, pages, within, f"{start:%Y-%m-%d} to {end:%Y-%m-%d}")
+                found += window
+                span = self._next_span(span, window.listed)
                 end = start
+            if found.believed(instrument, "in all", self.job):
+                gone = len(found.gone) if self.job.options.dry_run else listing.vanish(ESO, found.gone)
+                self.job.count("vanished", gone)
             self.read([instrument])
-        self.job.count("checked", len(instruments))
+        if not self.job.options.instruments:  # or the others would not be compared for a week
+            self.job.count("checked", len(instruments))
 
-    def _check_window(self, instrument: str, start: datetime, end: datetime) -> int:
+    def _compare(self, instrument: str, pages: Iterator[Page], where: Q, what: str) -> _Compared:
+        """Take a part of the list in, and find what is known of it and not listed any more."""
         listed: set[str] = set()
-        for page in self.archive.begun(selection(instrument), start - EDGE, end + EDGE):
+        for page in pages:
             listed.update(row.dp_id for row in page.rows)
             self._store(page)
-        known = ArchiveRow.objects.filter(
-            source=ESO, instrument=instrument, exp_start__gte=start, exp_start__lt=end
-        ).exclude(state=ArchiveRow.State.VANISHED)
-        names = set(known.values_list("dp_id", flat=True))
-        gone = names - listed
-        if len(gone) >= DOUBTFUL and 2 * len(gone) > len(names):
-            self.job.count("doubtful", len(gone))
-            self.job.say(
-                f"{instrument} {start:%Y-%m-%d} to {end:%Y-%m-%d}: the archive lists"
-                f" {len(names) - len(gone)} of {len(names)} known files;"
-                " that is not believed and nothing was marked"
-            )
-        elif self.job.options.dry_run:
-            self.job.count("vanished", len(gone))
-        else:
-            self.job.count("vanished", listing.vanish(ESO, gone))
-        return len(listed)
+        known = ArchiveRow.objects.filter(where, source=ESO, instrument=instrument)
+        names = set(known.exclude(state=ArchiveRow.State.VANISHED).values_list("dp_id", flat=True))
+        found = _Compared(len(listed), len(names), names - listed)
+        if len(found.gone) >= DOUBTFUL and not found.believed(instrument, what, self.job):
+            found.gone.clear()
+        return found
 
     def _store(self, page: Page, then: Callable[[], None] | None = None) -> None:
         """Keep a page of rows and count what it brought."""

@@ -17,7 +17,8 @@ from obsportal.connectors.eso import EsoArchive
 from obsportal.connectors.http import Interrupted, RemoteError
 from obsportal.exposures.digest import Digest, digest
 from obsportal.exposures.models import HeaderVersion
-from obsportal.exposures.services import IngestReport, header_text, ingest
+from obsportal.exposures.services import IngestOptions, IngestReport, header_text, ingest
+from obsportal.exposures.versions import lock
 from obsportal.formats.header_sources import HeaderSource
 from obsportal.sync import listing
 from obsportal.sync.job import Cancelled, Job
@@ -83,7 +84,8 @@ def _write(group: list[tuple[ArchiveRow, Digest]], failed: list[ArchiveRow], job
     if not group and not failed:
         return
     with transaction.atomic():
-        report = ingest(made for _, made in group) if group else IngestReport()
+        lock()
+        report = ingest((made for _, made in group), IngestOptions(current=True)) if group else IngestReport()
         for row, made in group:
             refusal = made.refusal
             listing.mark_read(row, f"refused: {refusal.reason} [{refusal.code}]" if refusal else "")
@@ -97,8 +99,14 @@ def _failed(row: ArchiveRow, error: RemoteError) -> ArchiveRow:
     """Keep the reason; every further try waits four times longer."""
     row.attempts += 1
     wait = min(FIRST_RETRY * 4 ** min(row.attempts - 1, 8), LONGEST_RETRY)
-    row.state, row.retry_at, row.problem = State.FAILED, timezone.now() + wait, str(error)[:300]
+    row.state, row.retry_at, row.problem = State.FAILED, timezone.now() + wait, _told(error)
     return row
+
+
+def _told(error: RemoteError) -> str:
+    """Why there is no header; of one that is kept from the public, that comes first."""
+    withheld = error.status in (401, 403)
+    return listing.shortened(f"{ArchiveRow.WITHHELD} {error}" if withheld else str(error))
 
 
 def _answers(
@@ -150,5 +158,6 @@ def _rows(source: str, job: Job, instruments: Sequence[str]) -> Iterator[tuple[A
 
 def _kept_texts(dp_ids: list[str]) -> dict[str, str]:
     """The newest text of each header."""
-    newest = {v.header_id: v for v in HeaderVersion.objects.filter(header_id__in=dp_ids).order_by("pk")}
+    versions = HeaderVersion.objects.filter(header_id__in=dp_ids).order_by("received_at", "pk")
+    newest = {version.header_id: version for version in versions}
     return {header_id: header_text(version) for header_id, version in newest.items()}

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from obsportal.connectors.eso import RawRow
 from obsportal.exposures.models import Exposure
-from obsportal.exposures.versions import bump
+from obsportal.exposures.versions import bump, lock
 from obsportal.sync.models import ArchiveRow
 
 State = ArchiveRow.State
@@ -56,6 +56,7 @@ def store(
     stored = Stored()
     latest = {row.dp_id: row for row in rows}
     with transaction.atomic():
+        lock()
         for chunk in _chunks(latest.values()):
             known = {
                 kept.dp_id: kept
@@ -128,13 +129,19 @@ def has_been_read(kept: ArchiveRow) -> bool:
 def mark_read(kept: ArchiveRow, problem: str = "") -> None:
     """The row's header has been taken in, or refused with this reason. Not yet written."""
     kept.row = kept.row | {READ: kept.modified_at.isoformat()}
-    kept.state, kept.attempts, kept.retry_at, kept.problem = State.DONE, 0, None, problem[:300]
+    kept.state, kept.attempts, kept.retry_at, kept.problem = State.DONE, 0, None, shortened(problem)
+
+
+def shortened(problem: str) -> str:
+    """A sentence that may quote a header, as it can be kept."""
+    return problem.replace("\x00", "")[:300]
 
 
 def vanish(source: str, dp_ids: Iterable[str]) -> int:
     """Mark rows that the archive no longer lists, and their exposures; answer how many were marked."""
     marked = 0
     with transaction.atomic():
+        lock()
         for chunk in _chunks(dp_ids):
             rows = ArchiveRow.objects.filter(source=source, dp_id__in=chunk).exclude(state=State.VANISHED)
             marked += rows.update(state=State.VANISHED, retry_at=None, problem="no longer listed")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from django.db import models
 from django.db.models import Exists, OuterRef
 
-from obsportal.accounts.access import visible_rows
+from obsportal.accounts.access import is_curator, visible_rows
 from obsportal.exposures.models import Exposure, RefusedHeader
 
 if TYPE_CHECKING:
@@ -36,11 +36,15 @@ class ArchiveRowQuerySet(models.QuerySet["ArchiveRow"]):
     """Rows of archives, with access as a query."""
 
     def visible_to(self, actor: Actor) -> ArchiveRowQuerySet:
-        """The rows of files whose exposures and refusals, if any, this actor may see."""
+        """The rows of files whose exposures and refusals, if any, this actor may see.
+
+        A file whose header the archive keeps from the public is for curators too.
+        """
         unseen = ~visible_rows(actor)
         exposures = Exposure.objects.filter(unseen, exp_header_id=OuterRef("dp_id"))
         refused = RefusedHeader.objects.filter(unseen, header_id=OuterRef("dp_id"))
-        return self.filter(~Exists(exposures), ~Exists(refused))
+        found = self.filter(~Exists(exposures), ~Exists(refused))
+        return found if is_curator(actor) else found.exclude(ArchiveRow.withheld())
 
 
 class ArchiveRow(models.Model):
@@ -65,6 +69,9 @@ class ArchiveRow(models.Model):
     retry_at = models.DateTimeField(null=True)
     problem = models.CharField(max_length=300, blank=True)
 
+    WITHHELD = "not public:"
+    """How the problem of a row begins whose header the archive refuses to strangers (401, 403)."""
+
     objects = ArchiveRowQuerySet.as_manager()
 
     class Meta:
@@ -76,6 +83,11 @@ class ArchiveRow(models.Model):
 
     def __str__(self) -> str:
         return self.dp_id
+
+    @classmethod
+    def withheld(cls) -> models.Q:
+        """The condition of rows whose header the archive keeps from the public."""
+        return models.Q(state=cls.State.FAILED, problem__startswith=cls.WITHHELD)
 
 
 class SyncRun(models.Model):

@@ -15,16 +15,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from django.conf import settings
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from obsportal.accounts.access import Visibility
 from obsportal.connectors.http import Http, Interrupted, Manners, RemoteError
 from obsportal.connectors.portal import AddressError, Portal, Window, portal_address
+from obsportal.exposures.bulk import refresh_statistics
 from obsportal.exposures.digest import Digest
 from obsportal.exposures.models import Exposure, Provenance, RefusedHeader
 from obsportal.exposures.record import Refusal
 from obsportal.exposures.services import IngestOptions, ingest
+from obsportal.exposures.versions import lock
 from obsportal.formats.portal_votable import Limits, PortalAnswer, PortalAnswerError, PortalRow, Problem, Row
 from obsportal.sync import sources
 from obsportal.sync.job import Cancelled, Job, SyncError
@@ -108,7 +110,7 @@ class PortalSource:
                 raise Cancelled from None
             finally:
                 if job.counts["added"] >= MANY and not job.options.dry_run:
-                    _refresh_statistics()
+                    refresh_statistics()
 
     def _follow(self, job: Job, portal: Portal, instrument: str) -> None:
         now = timezone.now().replace(microsecond=0)
@@ -199,9 +201,14 @@ class PortalSource:
                 )
 
     def _position(self, window: Window, newest: datetime | None, now: datetime) -> datetime | None:
-        """Where the cursor stands after a whole window; None where that is not known."""
+        """Where the cursor stands after a whole window; None where that is not known.
+
+        Not long behind the present, or each run would read the latest changes again, which may be all.
+        """
         if window.end is not None and window.end < now - SETTLED:
             return window.end
+        if window.end is None:
+            return min(max(newest or window.start, now - SETTLED), now)
         return min(newest, now) if newest else None
 
     def _write(
@@ -218,6 +225,7 @@ class PortalSource:
 
     def _commit(self, job: Job, digests: list[Digest], position: datetime | None, instrument: str) -> None:
         with transaction.atomic():
+            lock()
             kept = self._kept([d.records[0].exp_id for d in digests if d.records])
             news = [d for d in digests if not d.records or d.records[0].exp_id not in kept]
             report = ingest(news, IngestOptions(list_refusals=0)) if news else None
@@ -354,10 +362,3 @@ def _newest(rows: Sequence[Row], newest: datetime | None) -> datetime | None:
     """The latest time of change among rows and an earlier one."""
     moments = [row.exp_date_updated for row in rows if isinstance(row, PortalRow)]
     return max([m for m in (*moments, newest) if m is not None], default=None)
-
-
-def _refresh_statistics() -> None:
-    """Let SQLite measure its indexes after a large harvest, as ``services.ingest`` does."""
-    if connection.vendor == "sqlite":
-        with connection.cursor() as cursor:
-            cursor.execute("ANALYZE")

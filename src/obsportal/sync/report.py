@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from django.db.models import Count
 from django.utils import timezone
 
-from obsportal.accounts.access import visible_rows
+from obsportal.accounts.access import is_curator, visible_rows
 from obsportal.exposures.models import Exposure, RefusedHeader
 from obsportal.sync import runs, schedule, sources
 from obsportal.sync.models import ArchiveRow, SyncCursor, SyncRun
@@ -178,8 +178,16 @@ def _numbers(name: str, actor: Actor) -> dict[str, Counter[str]]:
     ):
         found[instrument][state] = number
         found[instrument][done] -= number
+    public = not is_curator(actor)
+    if public:
+        withheld = rows.filter(ArchiveRow.withheld())
+        for instrument, number in withheld.values_list("instrument").annotate(n=Count("pk")).order_by():
+            found[instrument][ArchiveRow.State.FAILED] -= number
     for part in _parts(_hidden_ids(actor)):
-        for instrument, state in rows.filter(dp_id__in=part).values_list("instrument", "state"):
+        hidden = rows.filter(dp_id__in=part)
+        if public:
+            hidden = hidden.exclude(ArchiveRow.withheld())
+        for instrument, state in hidden.values_list("instrument", "state"):
             found[instrument][state] -= 1
     return found
 

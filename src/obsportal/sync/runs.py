@@ -22,8 +22,8 @@ from obsportal.sync.job import Cancelled, Job, SyncError, SyncOptions
 from obsportal.sync.models import SyncCursor, SyncRun
 from obsportal.sync.source import Source
 
-LEASE = timedelta(minutes=5)
-"""How long a run may be silent before another takes its place."""
+LEASE = timedelta(minutes=30)
+"""How long a run may be silent before another takes its place: longer than an answer may take to come."""
 KEPT_RUNS = 500
 """Runs kept per source."""
 log = logging.getLogger(__name__)

@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Sequence
 
 from obsportal.exposures.takeaway.downloads import DATA_PORTAL, Downloads, RawFile, is_dp_id
+from obsportal.exposures.takeaway.spreadsheet import harmless
 
 CHUNK = 50
 """Files that astroquery is asked for at once."""
@@ -131,7 +132,7 @@ def csv_table(found: Downloads, comments: Sequence[str] = ()) -> str:
         release = "" if f.release is None else f"{f.release:%Y-%m-%d}"
         public = "unknown" if f.release is None else str(f.public).lower()
         row = [f.dp_id, f.url, f.role.value, f.target, f.instrument, f.programme, release, public]
-        writer.writerow([*row, str(f.linked).lower()])
+        writer.writerow([*map(harmless, row), str(f.linked).lower()])
     return out.getvalue()
 
 

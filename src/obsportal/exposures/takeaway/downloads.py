@@ -81,6 +81,11 @@ class Downloads:
         """Files that anybody may fetch."""
         return len(self.files) - self.proprietary
 
+    @property
+    def undated(self) -> int:
+        """Files whose release date is not known; they count as public."""
+        return sum(1 for file in self.files if file.release is None)
+
     def count(self, role: Role) -> int:
         """Files of this role."""
         return sum(1 for file in self.files if file.role is role)

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from obsportal.exposures.takeaway.list_check import Checked
+from obsportal.exposures.takeaway.spreadsheet import harmless
 from obsportal.serialise import FORMATS, Column, arrow_schema
 
 LIST_FORMS = {"csv": "csv", "votable": "votable/td", "json": "json"}
@@ -115,6 +116,8 @@ def document(form: str, checked: Sequence[Checked], base: str, radius: float) ->
     columns += [Column(n, "unicodeChar", ucd="meta.ref.url") for n in ("target_url", "search_url")]
     data["target_url"] = [base + line.targets[0].url if line.targets else None for line in checked]
     data["search_url"] = [base + line.search if line.search else None for line in checked]
+    if form == "csv":
+        data = {name: [harmless(v) if isinstance(v, str) else v for v in data[name]] for name in data}
     batch = pa.RecordBatch.from_pydict(data, schema=arrow_schema(columns))
     params = {"radius_arcsec": f"{radius:g}"}
     return FORMATS[LIST_FORMS[form]].writer(iter([batch]), columns, params=params)

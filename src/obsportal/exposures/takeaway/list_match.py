@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeVar
@@ -26,6 +26,7 @@ RANGES = 6
 """Index ranges of a cone: few are quick to look up, the exact test follows."""
 
 Item = TypeVar("Item")
+Key = TypeVar("Key", int, str)
 
 
 class How(StrEnum):
@@ -59,7 +60,7 @@ class Match:
 def match(lines: Sequence[ListLine], radius_arcsec: float, actor: Actor) -> dict[int, list[Match]]:
     """Targets by line number, the nearest first. A position decides; a name where there is none near.
 
-    Whether the actor may see exposures of a target is not asked here.
+    Targets of which the actor may see no exposure are as if they were not there.
     """
     asked = [line for line in lines if not line.problem]
     cones = {
@@ -106,7 +107,16 @@ def _near(
     for key, target, pointing, distance in inside:
         if pointing in visible:
             found[key][target] = min(distance, found[key].get(target, distance))
-    return found
+    return _seen(found, actor)
+
+
+def _seen(found: Mapping[Key, dict[int, float]], actor: Actor) -> dict[Key, dict[int, float]]:
+    """Only the targets that the actor may know of, and only what has any."""
+    visible: set[int] = set()
+    for keys in _parts(sorted({target for targets in found.values() for target in targets}), ASKED_AT_ONCE):
+        visible |= set(Target.objects.visible_to(actor).filter(pk__in=keys).values_list("pk", flat=True))
+    kept = {key: {t: d for t, d in targets.items() if t in visible} for key, targets in found.items()}
+    return {key: targets for key, targets in kept.items() if targets}
 
 
 def _candidates(
@@ -129,7 +139,7 @@ def _candidates(
 
 def _by_name(names: Collection[str], actor: Actor) -> dict[str, set[int]]:
     """Targets by normalised name: their own, those typed at their pointings, those of their star."""
-    found: dict[str, set[int]] = defaultdict(set)
+    found: dict[str, dict[int, float]] = defaultdict(dict)
     shown = visible_rows(actor)
     loose = Exposure.objects.visible_to(actor).filter(pointing=None)
     ungathered = bool(names) and loose.exists()
@@ -146,8 +156,8 @@ def _by_name(names: Collection[str], actor: Actor) -> dict[str, set[int]]:
             rows = loose.filter(target_normalised_name__in=part).order_by()
             pairs += rows.values_list("target_normalised_name", "target_id").distinct()
         for name, target in pairs:
-            found[name].add(target)
-    return found
+            found[name][target] = 0.0
+    return {name: set(targets) for name, targets in _seen(found, actor).items()}
 
 
 def _through_stars(named: dict[int, str], radius_deg: float, actor: Actor) -> dict[int, list[Match]]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from obsportal.exposures.takeaway.observing_log import Log, LogRow, Per
+from obsportal.exposures.takeaway.spreadsheet import harmless
 
 SHORT = 45
 """Rows up to which the table is one float; more need a table over several pages."""
@@ -99,7 +100,7 @@ def write_csv(log: Log, comments: Sequence[str] = ()) -> bytes:
     writer = csv.writer(out)
     used = columns(log.per)
     writer.writerow(c.name for c in used)
-    writer.writerows([c.text(row) for c in used] for row in log.rows)
+    writer.writerows([harmless(c.text(row)) for c in used] for row in log.rows)
     return out.getvalue().encode()
 
 

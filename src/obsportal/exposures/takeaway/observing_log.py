@@ -31,9 +31,7 @@ class Per(StrEnum):
     @property
     def label(self) -> str:
         """The words shown to people."""
-        return {"observation": "one row an observation", "target-night": "one row a target and night"}[
-            self.value
-        ]
+        return {"observation": "observation", "target-night": "target and night"}[self.value]
 
 
 def per_of(params: Mapping[str, str]) -> Per:

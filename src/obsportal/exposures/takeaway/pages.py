@@ -14,6 +14,7 @@ from django.views.decorators.http import require_safe
 
 from obsportal import __version__
 from obsportal.exposures import answers
+from obsportal.exposures.kept import last_change
 from obsportal.exposures.listing import query as query_string
 from obsportal.exposures.pages import DATA_FORMS, bad_request, fresh, json_answer
 from obsportal.exposures.search import Search, etag, facets, parse
@@ -292,9 +293,10 @@ def atom_feed(request: HttpRequest) -> HttpResponseBase:
         params, search = _selection(request)
     except SearchError as error:
         return answers.error("text", str(error), 400)
-    counter, modified = last_modified()
+    version = last_modified()
+    modified = last_change(request.user, version)
     host = request.build_absolute_uri("/")
-    validator = etag(params, request.user, f"atom|{host}|{__version__}", counter)
+    validator = etag(params, request.user, f"atom|{host}|{__version__}", version[0])
     headers = {
         "ETag": validator,
         "Last-Modified": http_date(modified.timestamp()),
