@@ -21,7 +21,7 @@ def main() -> None:
     portal.prepare()
     from django.test import Client
 
-    from obsportal.exposures import grouped
+    from obsportal.exposures.groups import grouped
     from obsportal.exposures.models import Exposure
 
     client = Client()

@@ -12,8 +12,8 @@ def main() -> None:
     portal.prepare()
     from django.db.models import Count, Max
 
-    from obsportal.exposures import derive
     from obsportal.exposures.models import Exposure, Observation
+    from obsportal.exposures.observations import derive
 
     if not Observation.objects.exists():
         derive.regroup_all()

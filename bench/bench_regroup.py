@@ -17,8 +17,9 @@ NIGHTS = 60
 
 def main() -> None:
     portal.prepare()
-    from obsportal.exposures import derive, targets
+    from obsportal.exposures.gather import targets
     from obsportal.exposures.models import CalibratorLink, Exposure, Observation, Target, TargetPointing
+    from obsportal.exposures.observations import derive
 
     CalibratorLink.objects.all().delete()
     Observation.objects.all().delete()

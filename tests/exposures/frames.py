@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from typing import Any
 
-from obsportal.exposures.grouping import Frame
+from obsportal.exposures.observations.grouping import Frame
 from obsportal.interferometry.times import datetime_to_mjd
 
 NIGHT = date(2020, 1, 26)

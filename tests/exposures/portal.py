@@ -7,9 +7,9 @@ from itertools import count
 from typing import Any
 
 from obsportal.accounts.access import Visibility
-from obsportal.exposures import pointings, targets
+from obsportal.exposures.gather import pointings, targets
+from obsportal.exposures.gather.pointings import Claims
 from obsportal.exposures.models import CalibratorLink, Exposure, Observation, Target, TargetPointing
-from obsportal.exposures.pointings import Claims
 from obsportal.exposures.projection import program_root
 from obsportal.exposures.record import Sighting
 from obsportal.interferometry.sky import place

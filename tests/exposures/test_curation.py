@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 import pytest
 
 from obsportal.accounts.models import User
-from obsportal.exposures import curation, derive, targets
+from obsportal.exposures import curation
 from obsportal.exposures.curation import CurationError
+from obsportal.exposures.gather import targets
 from obsportal.exposures.models import (
     CalibratorLink,
     Exposure,
@@ -16,6 +17,7 @@ from obsportal.exposures.models import (
     Observation,
     TargetDecision,
 )
+from obsportal.exposures.observations import derive
 from portal import make_exposure
 
 pytestmark = pytest.mark.django_db

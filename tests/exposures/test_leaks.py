@@ -16,9 +16,11 @@ from django.utils import timezone
 
 from obsportal.accounts.access import Visibility
 from obsportal.accounts.models import User
-from obsportal.exposures import derive, grouped, kept, search
+from obsportal.exposures import kept, search
 from obsportal.exposures.digest import compress
+from obsportal.exposures.groups import grouped
 from obsportal.exposures.models import Exposure, HeaderVersion, Observation, RefusedHeader, Target
+from obsportal.exposures.observations import derive
 from obsportal.exposures.versions import bump
 from obsportal.interferometry.sky import hpx29
 from obsportal.interferometry.times import datetime_to_mjd

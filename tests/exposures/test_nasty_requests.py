@@ -13,8 +13,8 @@ import pytest
 from django.test import Client, override_settings
 
 from obsportal.accounts.models import User
-from obsportal.exposures import derive
 from obsportal.exposures.criteria import PARAMETERS
+from obsportal.exposures.observations import derive
 from portal import make_exposure
 
 pytestmark = pytest.mark.django_db

@@ -14,9 +14,11 @@ from obsportal.accounts.access import Visibility
 from obsportal.accounts.models import User
 from obsportal.demo import load
 from obsportal.demo.generate import generate
-from obsportal.exposures import corrections, curation, derive, targets
+from obsportal.exposures import corrections, curation
 from obsportal.exposures.digest import Digest, digest
+from obsportal.exposures.gather import targets
 from obsportal.exposures.models import CalibratorLink, Exposure, Observation, Target, TargetPointing
+from obsportal.exposures.observations import derive
 from obsportal.exposures.services import IngestOptions, ingest
 from obsportal.exposures.versions import last_modified
 from obsportal.formats.header_sources import HeaderSource

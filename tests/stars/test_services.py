@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 
 from obsportal.accounts.access import Visibility
 from obsportal.cli import app
-from obsportal.exposures import quick, targets
+from obsportal.exposures import quick
+from obsportal.exposures.gather import targets
 from obsportal.exposures.models import Exposure, Target
 from obsportal.stars import lookup, services, typed
 from obsportal.stars.list_file import ListError

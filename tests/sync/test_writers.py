@@ -14,10 +14,11 @@ from portal_stand_in import row, serving
 
 from obsportal.accounts.models import User
 from obsportal.demo.generate import generate
-from obsportal.exposures import derive, services
+from obsportal.exposures import services
 from obsportal.exposures.corrections import override
 from obsportal.exposures.digest import digest
 from obsportal.exposures.models import Exposure
+from obsportal.exposures.observations import derive
 from obsportal.exposures.services import IngestOptions, ingest
 from obsportal.formats.header_sources import HeaderSource
 from obsportal.sync import listing, runs

@@ -201,7 +201,7 @@ def stats(
 ) -> None:
     """Count what the portal holds."""
     setup()
-    from obsportal.exposures import statistics
+    from obsportal.exposures.pages import statistics
 
     found = statistics.refusals() if refused else statistics.overview()
     if as_json:

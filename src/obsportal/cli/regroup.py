@@ -30,7 +30,8 @@ def regroup(
         fail("--all and --night exclude each other")
     dates = [_date(text) for text in night or ()]
     setup()
-    from obsportal.exposures import derive, targets
+    from obsportal.exposures.gather import targets
+    from obsportal.exposures.observations import derive
 
     began = time.perf_counter()
     nights = None

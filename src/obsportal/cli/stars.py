@@ -82,7 +82,7 @@ def resolve_names(
 ) -> None:
     """Ask Sesame for the names of public targets that are not known yet. Protected names are not sent."""
     setup()
-    from obsportal.exposures import targets
+    from obsportal.exposures.gather import targets
     from obsportal.stars import services
 
     for name in names or ():

@@ -16,8 +16,9 @@ from django.http.multipartparser import MultiPartParserError
 from django.utils.http import http_date
 from django.views.decorators.csrf import csrf_exempt
 
-from obsportal.exposures import contract, group_columns, grouped, stream
-from obsportal.exposures.group_columns import Group
+from obsportal.exposures import contract, stream
+from obsportal.exposures.groups import group_columns, grouped
+from obsportal.exposures.groups.group_columns import Group
 from obsportal.exposures.kept import last_change
 from obsportal.exposures.search import Search, etag, parse
 from obsportal.exposures.search_values import SearchError

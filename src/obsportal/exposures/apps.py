@@ -11,7 +11,7 @@ class ExposuresConfig(AppConfig):
 
     def ready(self) -> None:
         """Gather pointings anew where known stars change."""
-        from obsportal.exposures import targets
+        from obsportal.exposures.gather import targets
         from obsportal.stars.changes import Change, stars_changed
 
         def follow(change: Change, **_: object) -> None:

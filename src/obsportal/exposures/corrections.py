@@ -12,9 +12,11 @@ from django.utils import timezone
 
 from obsportal.accounts.access import Visibility, may_curate
 from obsportal.accounts.models import User
-from obsportal.exposures import derive, pairs, targets
+from obsportal.exposures import pairs
 from obsportal.exposures.digest import decompress, digest
+from obsportal.exposures.gather import targets
 from obsportal.exposures.models import Exposure, Override
+from obsportal.exposures.observations import derive
 from obsportal.exposures.programme_id import is_technical, program_root
 from obsportal.exposures.record import Level
 from obsportal.exposures.versions import bump, lock

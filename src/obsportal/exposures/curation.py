@@ -15,7 +15,8 @@ from django.utils import timezone
 
 from obsportal.accounts.access import may_curate
 from obsportal.accounts.models import User
-from obsportal.exposures import corrections, derive, targets
+from obsportal.exposures import corrections
+from obsportal.exposures.gather import targets
 from obsportal.exposures.models import (
     Exposure,
     LinkDecision,
@@ -25,6 +26,7 @@ from obsportal.exposures.models import (
     TargetDecision,
     TargetPointing,
 )
+from obsportal.exposures.observations import derive
 from obsportal.exposures.versions import bump
 from obsportal.interferometry.sky import separation_deg
 

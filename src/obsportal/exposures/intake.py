@@ -14,9 +14,11 @@ from typing import Any
 from django.db import transaction
 
 from obsportal.accounts.access import Visibility
-from obsportal.exposures import chara, derive, targets
+from obsportal.exposures import chara
 from obsportal.exposures.digest import Digest, compress, decompress, digest_all
+from obsportal.exposures.gather import targets
 from obsportal.exposures.models import Exposure, Target
+from obsportal.exposures.observations import derive
 from obsportal.exposures.record import ExposureRecord, Level, Message, ObsType, Sighting
 from obsportal.exposures.services import IngestOptions, IngestReport, header_text, ingest
 from obsportal.exposures.versions import bump, lock

@@ -11,10 +11,10 @@ from django.urls import reverse
 from django.utils.http import urlencode
 
 from obsportal.accounts.access import Visibility
-from obsportal.exposures import programmes
 from obsportal.exposures.angles import parse_position
 from obsportal.exposures.models import Exposure, Observation, Target
-from obsportal.exposures.night_log import read_night
+from obsportal.exposures.pages import programmes
+from obsportal.exposures.pages.night_log import read_night
 from obsportal.exposures.search_values import SearchError
 from obsportal.interferometry.facility import find_instrument
 from obsportal.stars import typed

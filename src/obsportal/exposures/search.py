@@ -13,7 +13,7 @@ from django.db.models import Count, F, Q
 from obsportal.accounts.access import reader
 from obsportal.exposures import contract
 from obsportal.exposures.criteria import Criterion, criteria
-from obsportal.exposures.group_columns import GROUP_SORTS, Group
+from obsportal.exposures.groups.group_columns import GROUP_SORTS, Group
 from obsportal.exposures.models import Exposure, ExposureQuerySet
 from obsportal.exposures.search_values import SearchError, boolean, integer, shown
 from obsportal.exposures.versions import last_modified

@@ -14,8 +14,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from obsportal.accounts.access import Visibility
-from obsportal.exposures import archive_values, bulk, derive, pairs, targets
+from obsportal.exposures import archive_values, bulk, pairs
 from obsportal.exposures.corrections import corrected, in_force
+from obsportal.exposures.gather import targets
+from obsportal.exposures.gather.pointings import Claims
 from obsportal.exposures.models import (
     ContinuationFile,
     Exposure,
@@ -23,7 +25,7 @@ from obsportal.exposures.models import (
     Provenance,
     RefusedHeader,
 )
-from obsportal.exposures.pointings import Claims
+from obsportal.exposures.observations import derive
 from obsportal.exposures.projection import AUTHORITIES
 from obsportal.exposures.record import ExposureRecord, Refusal
 from obsportal.exposures.versions import bump, lock

@@ -5,13 +5,13 @@ from __future__ import annotations
 from django.urls import include, path, re_path, register_converter
 from django.urls.converters import StringConverter
 
-from obsportal.exposures import (
+from obsportal.exposures.pages import (
     curator_pages,
     night_pages,
     observation_pages,
-    pages,
     place_pages,
     programme_pages,
+    search_pages,
     statistics_pages,
     target_pages,
 )
@@ -26,8 +26,8 @@ class AnyText(StringConverter):
 register_converter(AnyText, "any")
 
 urlpatterns = [
-    path("", pages.home_page, name="home"),
-    path("search", pages.search_page, name="search"),
+    path("", search_pages.home_page, name="home"),
+    path("search", search_pages.search_page, name="search"),
     path("detail/exposure/<any:exp_id>/header.txt", place_pages.header_text, name="header-text"),
     path("detail/exposure/<any:exp_id>", place_pages.exposure_page, name="exposure"),
     path("observation/<any:key>", observation_pages.observation_page, name="observation"),
@@ -45,10 +45,10 @@ urlpatterns = [
         name="statistics-data",
     ),
     path("programme/<any:identifier>", programme_pages.programme_page, name="programme"),
-    path("refused", pages.refused_page, name="refused"),
-    re_path(r"^refused\.(?P<form>votable|csv|tsv|json)$", pages.refused_page, name="refused-data"),
-    path("refused/<int:key>/header.txt", pages.refused_header, name="refused-header"),
+    path("refused", search_pages.refused_page, name="refused"),
+    re_path(r"^refused\.(?P<form>votable|csv|tsv|json)$", search_pages.refused_page, name="refused-data"),
+    path("refused/<int:key>/header.txt", search_pages.refused_header, name="refused-header"),
     path("curator", curator_pages.curator_page, name="curator"),
-    path("help/api", pages.help_page, name="help-api"),
+    path("help/api", search_pages.help_page, name="help-api"),
     path("", include("obsportal.exposures.takeaway.urls")),
 ]

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from django.utils import timezone
 
 from obsportal.exposures.models import ContinuationFile, Exposure, ExposureQuerySet
+from obsportal.exposures.observations.sequences import calibrators_of
 from obsportal.exposures.projection import AUTHORITIES
 from obsportal.exposures.search import Search
 from obsportal.exposures.search_values import SearchError
-from obsportal.exposures.sequences import calibrators_of
 
 if TYPE_CHECKING:
     from obsportal.accounts.access import Actor

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from obsportal.exposures import grouped
-from obsportal.exposures.group_columns import Group
+from obsportal.exposures.groups import grouped
+from obsportal.exposures.groups.group_columns import Group
 from obsportal.exposures.search import Search
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from obsportal.exposures.models import Confidence, Exposure
+from obsportal.exposures.observations.sequences import calibrators_of
 from obsportal.exposures.search import Search
 from obsportal.exposures.search_values import SearchError, shown
-from obsportal.exposures.sequences import calibrators_of
 from obsportal.interferometry.times import mjd_to_datetime
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from obsportal import __version__
 from obsportal.exposures import answers
 from obsportal.exposures.kept import last_change
 from obsportal.exposures.listing import query as query_string
-from obsportal.exposures.pages import DATA_FORMS, bad_request, fresh, json_answer
+from obsportal.exposures.pages.search_pages import DATA_FORMS, bad_request, fresh, json_answer
 from obsportal.exposures.search import Search, etag, facets, parse
 from obsportal.exposures.search_values import SearchError, boolean
 from obsportal.exposures.takeaway import (

@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 
 from obsportal.exposures import angles
 from obsportal.exposures.models import Exposure
-from obsportal.exposures.night_log import label
+from obsportal.exposures.pages.night_log import label
 from obsportal.interferometry.facility import facilities
 from obsportal.interferometry.times import lst_hours, mjd_to_datetime
 

@@ -1,0 +1,1 @@
+"""From pointings to targets: which star an exposure belongs to."""

@@ -1,0 +1,1 @@
+"""Searches grouped by template, observation, or target and night."""

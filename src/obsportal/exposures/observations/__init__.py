@@ -1,0 +1,1 @@
+"""From exposures to observations, and from science to its calibrators."""

@@ -1,0 +1,1 @@
+"""Drawings made on the server: UV coverage, sidereal times, nights, bars."""
