@@ -7,7 +7,7 @@ import pytest
 from obsportal.accounts.access import Visibility
 from obsportal.exposures.intake import LogRefusedError, ingest_chara_log, ingest_sources
 from obsportal.exposures.models import Exposure, HeaderVersion, RefusedHeader
-from obsportal.exposures.services import IngestReport
+from obsportal.exposures.services import IngestOptions, IngestReport
 from obsportal.formats.header_sources import HeaderSource
 
 pytestmark = pytest.mark.django_db
@@ -81,6 +81,36 @@ def test_the_entry_of_the_log_stays_in_the_records_out_of_sight():
     take_frames()
     assert Exposure.objects.get(pk=entry.pk).visibility == Visibility.REPLACED
     assert len(shown()) == 1
+
+
+PROTECTED = IngestOptions(visibility=Visibility.PROTECTED)
+
+
+@pytest.mark.parametrize("frames_first", [True, False])
+def test_protected_frames_hide_nothing_public_and_still_take_what_the_log_tells(frames_first: bool):
+    if frames_first:
+        ingest_sources(iter(frames()), options=PROTECTED)
+    take_log()
+    if not frames_first:
+        ingest_sources(iter(frames()), options=PROTECTED)
+    (entry,) = shown()
+    assert entry.exp_id.startswith("CHARA.")
+    ours = Exposure.objects.get(exp_id__startswith="MIRCX")
+    assert (ours.visibility, ours.obs_program) == (Visibility.PROTECTED, "M12")
+
+
+def test_public_frames_take_nothing_from_a_protected_entry_of_the_log():
+    ingest_chara_log(LOG, "night.csv", PROTECTED)
+    take_frames()
+    (ours,) = shown()
+    assert (ours.obs_program, ours.obs_program_pi_coi) == ("", "")
+
+
+def test_public_and_protected_frames_are_never_one_block():
+    ingest_sources(iter(frames(20)[::2]), options=PROTECTED)
+    ingest_sources(iter(frames(20)[1::2]))
+    (ours,) = shown()
+    assert ours.exp_time == pytest.approx(100, abs=1)
 
 
 def test_frames_that_are_no_data_are_refused_each_with_its_reason():

@@ -38,7 +38,8 @@ def no_database(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.django_db
 def test_a_sound_portal_reports_what_a_monitor_needs(client: Client, settings: object):
     add_exposure("A_1")
-    bump("exposures", datetime(2020, 2, 1, 12, tzinfo=UTC))
+    Exposure.objects.update(exp_date_updated=datetime(2020, 2, 1, 12, tzinfo=UTC))
+    bump("exposures")
     settings.OBSPORTAL_VARIANT = "green"  # type: ignore[attr-defined]
     answer = client.get("/health.json")
     assert answer.status_code == 200
@@ -48,7 +49,7 @@ def test_a_sound_portal_reports_what_a_monitor_needs(client: Client, settings: o
     assert found["variant"] == "green"
     assert found["exposures"] == 1
     assert found["records_modified"].startswith("2020-02-01T12:00:00")
-    assert found["records_version"] == 1
+    assert "records_version" not in found
     assert found["database"]["engine"] in {"sqlite", "postgresql"}
     assert found["database"]["schema"].startswith("0")
     assert found["database"]["connections"]["kind"]

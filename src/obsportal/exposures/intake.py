@@ -72,6 +72,7 @@ def ingest_sources(
     progress: Progress | None = None,
 ) -> IngestReport:
     """Take in (header, archive row) pairs. Frames of MIRC-X and MYSTIC are grouped to blocks first."""
+    visibility = (options or IngestOptions()).visibility
     frames: list[Frame] = []
     replaced: set[str] = set()
 
@@ -84,10 +85,10 @@ def ingest_sources(
 
     def digests() -> Iterator[Digest]:
         yield from digest_all(others(), include_products=include_products, processes=processes)
-        yield from _block_digests(frames, replaced)
+        yield from _block_digests(frames, replaced, visibility)
 
     report = ingest(digests(), options, progress)
-    _hide(replaced)
+    _hide(replaced, visibility)
     return report
 
 
@@ -124,17 +125,18 @@ def _is_chara_frame(text: str) -> bool:
     return at >= 0 and bool(_FRAME.match(text, at)) and "OI_TARGET" not in text
 
 
-def _block_digests(frames: Sequence[Frame], replaced: set[str]) -> Iterator[Digest]:
+def _block_digests(frames: Sequence[Frame], replaced: set[str], visibility: Visibility) -> Iterator[Digest]:
     """One digest for each block of frames, and one refusal for each frame left out.
 
     Frames of the same time that are in the records already are grouped anew with these, so that a
     night that arrives in parts gives the blocks of the whole. ``replaced`` receives the identifiers
-    of exposures that these blocks tell better: former blocks, and entries of the log.
+    of exposures that these blocks tell better: former blocks, and entries of the log. Public frames
+    are never grouped with protected ones, and take nothing from protected entries of the log.
     """
     if not frames:
         return
     fresh = chara.group_frames(_headers(frames)).records
-    earlier = _stored_blocks(fresh)
+    earlier = _stored_blocks(fresh, visibility)
     kept = {frame.raw for frame in frames}
     known = [f for f in _stored_frames(earlier) if f.raw not in kept]
     every = {frame.name: frame for frame in (*known, *frames)}
@@ -144,7 +146,7 @@ def _block_digests(frames: Sequence[Frame], replaced: set[str]) -> Iterator[Dige
     for refusal in grouped.refusals:
         yield Digest(refusal.header_id, refusal.header_id, refusal=refusal)
     records = [record for block in grouped.blocks for record in block.records]
-    joined = chara.join_log(records, _log_entries(records))
+    joined = chara.join_log(records, _log_entries(records, visibility))
     replaced |= {entry for entry, _ in joined.pairs}
     replaced |= {row.exp_id for row in earlier} - {record.exp_id for record in records}
     for block in grouped.blocks:
@@ -169,10 +171,13 @@ def _headers(frames: Iterable[Frame], refused: list[Digest] | None = None) -> It
                 refused.append(Digest.refused(frame.name, error.code, str(error)))
 
 
-def _stored_blocks(records: Sequence[ExposureRecord]) -> list[Exposure]:
-    """Exposures of frames in the records around the time of these records."""
+def _stored_blocks(records: Sequence[ExposureRecord], visibility: Visibility) -> list[Exposure]:
+    """Exposures of frames of this visibility in the records around the time of these records."""
     rows = Exposure.objects.filter(
-        interferometer_name="CHARA", exp_mjd_start__range=_between(records), header__isnull=False
+        interferometer_name="CHARA",
+        exp_mjd_start__range=_between(records),
+        header__isnull=False,
+        visibility__in=(visibility, Visibility.REPLACED),
     ).exclude(exp_header_id__startswith=LOG_PREFIX)
     names = {record.instrument_name for record in records}
     return list(rows.filter(instrument_name__in=names).select_related("header").order_by("pk"))
@@ -189,13 +194,15 @@ def _stored_frames(rows: Iterable[Exposure]) -> Iterator[Frame]:
             yield Frame.of(f"{row.exp_header_id} frame {number + 1}", raw)
 
 
-def _hide(exp_ids: set[str]) -> None:
-    """Keep rows that others tell better out of sight."""
+def _hide(exp_ids: set[str], visibility: Visibility) -> None:
+    """Keep out of sight what others of this visibility tell better; protected ones hide no public row."""
     if not exp_ids:
         return
     with transaction.atomic():
         lock()
         rows = Exposure.objects.filter(exp_id__in=exp_ids).exclude(visibility=Visibility.REPLACED)
+        if visibility is not Visibility.PUBLIC:
+            rows = rows.exclude(visibility=Visibility.PUBLIC)
         hidden = list(rows.values_list("pk", flat=True))
         if hidden:
             rows.update(visibility=Visibility.REPLACED)
@@ -231,10 +238,12 @@ def ingest_chara_log(data: bytes, name: str, options: IngestOptions | None = Non
 
 def _join_known_frames(log: Sequence[ExposureRecord], options: IngestOptions | None) -> None:
     """Group the frames of the log's time anew: their exposures then take what the log tells."""
-    frames = list(_stored_frames(_stored_blocks(log)))
-    replaced: set[str] = set()
-    ingest(_block_digests(frames, replaced), options)
-    _hide(replaced)
+    for visibility in (Visibility.PUBLIC, Visibility.PROTECTED):
+        frames = list(_stored_frames(_stored_blocks(log, visibility)))
+        replaced: set[str] = set()
+        as_frames = replace(options or IngestOptions(), visibility=visibility)
+        ingest(_block_digests(frames, replaced, visibility), as_frames)
+        _hide(replaced, visibility)
 
 
 def _position_of(name: str) -> tuple[float, float] | None:
@@ -255,11 +264,13 @@ def _between(records: Sequence[ExposureRecord]) -> tuple[float, float]:
     return (min(starts) - 0.5, max(starts) + 0.5) if starts else (0.0, -1.0)
 
 
-def _log_entries(records: Sequence[ExposureRecord]) -> list[ExposureRecord]:
-    """What the log already told of the time of these records."""
+def _log_entries(records: Sequence[ExposureRecord], visibility: Visibility) -> list[ExposureRecord]:
+    """What the log already told of the time of these records, to frames of this visibility."""
     rows = Exposure.objects.filter(
         exp_header_id__startswith=LOG_PREFIX, exp_mjd_start__range=_between(records)
     )
+    if visibility is Visibility.PUBLIC:
+        rows = rows.exclude(visibility=Visibility.PROTECTED)
     return [_as_record(row) for row in rows.select_related("target")]
 
 

@@ -18,8 +18,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from obsportal import __version__
+from obsportal.exposures.kept import last_change
 from obsportal.exposures.models import Exposure, Heartbeat
-from obsportal.exposures.versions import last_modified
 from obsportal.site import schema
 from obsportal.sync import report as sync_report
 
@@ -73,12 +73,11 @@ def report(request: HttpRequest) -> dict[str, Any]:
     }
     if reason:
         return found
-    counter, modified = last_modified()
     found["database"] |= _database()
+    exposures = Exposure.objects.visible_to(request.user).count()
     found |= {
-        "exposures": Exposure.objects.visible_to(request.user).count(),
-        "records_version": counter,
-        "records_modified": modified if counter else None,
+        "exposures": exposures,
+        "records_modified": last_change(request.user) if exposures else None,
         "workers": _workers(),
         "sources": sync_report.summary(),
     }
