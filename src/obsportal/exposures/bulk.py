@@ -1,14 +1,25 @@
-"""Fast insertion of many rows of one table, on both databases."""
+"""Many rows at once, on both databases: insertion, one column, values for statements, statistics."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from typing import Any
+from itertools import islice
+from typing import Any, TypeVar
 
 from django.db import connection, models
 
 Convert = Callable[[Any], Any]
+T = TypeVar("T")
+ASKED_AT_ONCE = 5000
+"""Values named in one statement; the databases limit its parameters."""
+
+
+def parts(values: Iterable[T], size: int = ASKED_AT_ONCE) -> Iterator[list[T]]:
+    """The values in lists short enough for one statement, in their order."""
+    stream = iter(values)
+    while part := list(islice(stream, size)):
+        yield part
 
 
 @cache

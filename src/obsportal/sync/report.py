@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from django.db.models import Count
 from django.utils import timezone
 
 from obsportal.accounts.access import is_curator, visible_rows
+from obsportal.exposures.bulk import parts
 from obsportal.exposures.models import Exposure, RefusedHeader
 from obsportal.sync import runs, schedule, sources
 from obsportal.sync.models import ArchiveRow, SyncCursor, SyncRun
@@ -183,7 +184,7 @@ def _numbers(name: str, actor: Actor) -> dict[str, Counter[str]]:
         withheld = rows.filter(ArchiveRow.withheld())
         for instrument, number in withheld.values_list("instrument").annotate(n=Count("pk")).order_by():
             found[instrument][ArchiveRow.State.FAILED] -= number
-    for part in _parts(_hidden_ids(actor)):
+    for part in parts(_hidden_ids(actor)):
         hidden = rows.filter(dp_id__in=part)
         if public:
             hidden = hidden.exclude(ArchiveRow.withheld())
@@ -197,14 +198,9 @@ def _hidden_ids(actor: Actor) -> list[str]:
     unseen = ~visible_rows(actor)
     hidden = set(RefusedHeader.objects.filter(unseen).values_list("header_id", flat=True))
     # In two steps, for the keys alone come from an index and the table is wide.
-    for part in _parts(list(Exposure.objects.filter(unseen).values_list("pk", flat=True))):
+    for part in parts(list(Exposure.objects.filter(unseen).values_list("pk", flat=True))):
         hidden.update(Exposure.objects.filter(pk__in=part).values_list("exp_header_id", flat=True))
     return sorted(hidden)
-
-
-def _parts(items: list[Any]) -> Iterator[list[Any]]:
-    for at in range(0, len(items), 500):
-        yield items[at : at + 500]
 
 
 def _names() -> list[str]:

@@ -13,6 +13,7 @@ from django.db import connection
 
 from obsportal.accounts.access import Visibility
 from obsportal.exposures import bulk
+from obsportal.exposures.bulk import parts
 from obsportal.exposures.gather.gathering import Pointing
 from obsportal.exposures.models import Exposure, TargetPointing
 from obsportal.exposures.record import Sighting
@@ -191,14 +192,8 @@ def within(ranges: Sequence[tuple[int, int]]) -> Iterator[Row]:
 
 
 def _listed(column: str, values: Collection[Any]) -> Iterator[Row]:
-    for part in chunks(sorted(values)):
+    for part in parts(sorted(values)):
         yield from read(f"{column} IN ({', '.join(['%s'] * len(part))})", part)
-
-
-def chunks(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    """Parts that fit one statement's parameters."""
-    for start in range(0, len(values), CHUNK):
-        yield values[start : start + CHUNK]
 
 
 def write(rows: Iterable[Row]) -> None:
@@ -212,7 +207,7 @@ def write(rows: Iterable[Row]) -> None:
     bulk.insert(TargetPointing, [{name: getattr(row, name) for name in STORED} for row in fresh])
     if fresh:
         found: dict[str, int] = {}
-        for part in chunks(sorted(row.key for row in fresh)):
+        for part in parts(sorted(row.key for row in fresh)):
             found.update(TargetPointing.objects.filter(key__in=part).values_list("key", "pk"))
         for row in fresh:
             row.pk = found[row.key]
@@ -231,7 +226,7 @@ def write(rows: Iterable[Row]) -> None:
 def pairs_of(ids: Collection[int]) -> set[tuple[int, int]]:
     """Pointings of the science and the fringe-tracker field of exposures that use one of these."""
     found: set[tuple[int, int]] = set()
-    for part in chunks(sorted(ids)):
+    for part in parts(sorted(ids)):
         rows = Exposure.objects.filter(ft_pointing__in=part, pointing__isnull=False)
         found.update(rows.order_by().values_list("pointing_id", "ft_pointing_id").distinct())
     return found
@@ -244,7 +239,7 @@ def recount(rows: Iterable[Row]) -> None:
     """
     wanted = {row.pk: row for row in rows if row.pk is not None}
     spans: dict[int, list[tuple[float | None, float | None, str, str]]] = {}
-    for part in chunks(sorted(wanted)):
+    for part in parts(sorted(wanted)):
         for pointing, name in (
             ("pointing_id", "target_typed_name"),
             ("ft_pointing_id", "CAST('' AS varchar(80))"),
@@ -271,7 +266,7 @@ def recount(rows: Iterable[Row]) -> None:
 def empty(ids: Collection[int] | None) -> list[int]:
     """Primary keys of the pointings, of these or of all, that no exposure has."""
     found: list[int] = []
-    for part in [None] if ids is None else chunks(sorted(ids)):
+    for part in [None] if ids is None else parts(sorted(ids)):
         among = "" if part is None else f" AND p.id IN ({', '.join(map(str, part))})"
         with connection.cursor() as cursor:
             cursor.execute(
@@ -286,7 +281,7 @@ def empty(ids: Collection[int] | None) -> list[int]:
 
 def drop(ids: Collection[int]) -> None:
     """Remove pointings that no exposure has."""
-    for part in chunks(sorted(ids)):
+    for part in parts(sorted(ids)):
         with connection.cursor() as cursor:
             cursor.execute(f"DELETE FROM exposures_targetpointing WHERE id IN ({', '.join(map(str, part))})")  # noqa: S608
 

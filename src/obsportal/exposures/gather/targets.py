@@ -15,9 +15,10 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from obsportal.exposures.bulk import parts
 from obsportal.exposures.gather import pointings
 from obsportal.exposures.gather.gathering import Cluster, Decided, Named, gather
-from obsportal.exposures.gather.pointings import Claims, Row, chunks, class_of
+from obsportal.exposures.gather.pointings import Claims, Row, class_of
 from obsportal.exposures.models import Exposure, Target, TargetDecision, TargetPointing
 from obsportal.exposures.observations import derive
 from obsportal.exposures.record import Sighting
@@ -301,7 +302,7 @@ def _choose_targets(clusters: list[Cluster], rows: dict[str, Row]) -> tuple[list
             of_star[stored[target]["star_id"]] = target
     taken = {target for star, target in of_star.items() if star in keys}
     taken |= _held({target for star, target in of_star.items() if star not in keys}, rows)
-    names = dict(_in_chunks(Star.objects, keys, "pk", "name"))
+    names = dict(_in_parts(Star.objects, keys, "pk", "name"))
     chosen: list[int | None] = [None] * len(clusters)
     for k in sorted(range(len(clusters)), key=lambda k: not clusters[k].public):
         cluster = clusters[k]
@@ -332,14 +333,14 @@ _SERVED = ("name", "star_id", "ra", "dec")
 def _stored_targets(ids: Collection[int], stars: Collection[int]) -> dict[int, dict[str, Any]]:
     found: dict[int, dict[str, Any]] = {}
     for column, values in (("pk", ids), ("star", stars)):
-        for part in chunks(sorted(values)):
+        for part in parts(sorted(values)):
             rows = Target.objects.filter(**{f"{column}__in": part}).values_list("pk", *_TARGET)
             found |= {row[0]: dict(zip(_TARGET, row[1:], strict=True)) for row in rows}
     return found
 
 
-def _in_chunks(manager: Any, keys: Collection[int], *columns: str) -> list[tuple[Any, ...]]:
-    return [row for part in chunks(sorted(keys)) for row in manager.filter(pk__in=part).values_list(*columns)]
+def _in_parts(manager: Any, keys: Collection[int], *columns: str) -> list[tuple[Any, ...]]:
+    return [row for part in parts(sorted(keys)) for row in manager.filter(pk__in=part).values_list(*columns)]
 
 
 def _columns(cluster: Cluster, rows: dict[str, Row], names: dict[int, str]) -> dict[str, Any]:
@@ -401,17 +402,17 @@ def _move(rows: Iterable[Row], now: datetime) -> None:
         if row.pk is not None and row.target_id is not None:
             by_target[row.target_id].append(row.pk)
     for target, ids in sorted(by_target.items()):
-        for part in chunks(ids):
+        for part in parts(ids):
             Exposure.objects.filter(pointing__in=part).update(target=target, exp_date_updated=now)
             Exposure.objects.filter(ft_pointing__in=part).update(ft_target=target, exp_date_updated=now)
 
 
 def _drop_targets(ids: Collection[int | None] | None) -> None:
     """Remove targets (of these, or of all) that have neither pointings nor exposures."""
-    parts: Iterable[Sequence[int] | None] = [None]
+    asked: Iterable[Sequence[int] | None] = [None]
     if ids is not None:
-        parts = chunks(sorted(pk for pk in ids if pk is not None))
-    for part in parts:
+        asked = parts(sorted(pk for pk in ids if pk is not None))
+    for part in asked:
         among = "" if part is None else f" AND id IN ({', '.join(map(str, part))})"
         with connection.cursor() as cursor:
             cursor.execute(

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from itertools import groupby, islice
+from itertools import groupby
 from typing import Any, TypeVar
 
 from django.db import transaction
@@ -18,6 +18,7 @@ from django.db.models import Count, Exists, OuterRef, QuerySet
 
 from obsportal.accounts.access import Visibility
 from obsportal.exposures import bulk
+from obsportal.exposures.bulk import parts
 from obsportal.exposures.models import (
     CalibratorLink,
     Confidence,
@@ -37,8 +38,6 @@ Night = tuple[date | None, str]
 
 AT_ONCE = 20_000
 """Exposures worked out in one transaction."""
-ASKED_AT_ONCE = 5000
-"""Values named in one statement."""
 
 
 @dataclass(slots=True)
@@ -84,7 +83,7 @@ def night_of_row(night: date | None, mjd_start: float | None, interferometer: st
 def nights_of(exposure_pks: Iterable[int]) -> set[Night]:
     """The nights of these exposures."""
     found: set[Night] = set()
-    for part in _parts(sorted(set(exposure_pks))):
+    for part in parts(sorted(set(exposure_pks))):
         rows = Exposure.objects.filter(pk__in=part)
         columns = rows.values_list("night", "exp_mjd_start", "interferometer_name").distinct()
         found |= {night_of_row(*row) for row in columns}
@@ -94,7 +93,7 @@ def nights_of(exposure_pks: Iterable[int]) -> set[Night]:
 def nights_of_pointings(pointing_pks: Iterable[int | None]) -> set[Night]:
     """The nights of the exposures at these pointings: they are to be regrouped when the target changes."""
     found: set[Night] = set()
-    for part in _parts(sorted({pk for pk in pointing_pks if pk is not None})):
+    for part in parts(sorted({pk for pk in pointing_pks if pk is not None})):
         rows = Exposure.objects.filter(pointing__in=part)
         columns = rows.values_list("night", "exp_mjd_start", "interferometer_name").distinct()
         found |= {night_of_row(*row) for row in columns}
@@ -237,7 +236,7 @@ def _rows_of(nights: Collection[Night]) -> Iterator[QuerySet[Exposure]]:
         rows = Exposure.objects.filter(interferometer_name=interferometer).order_by()
         dates = [night for night, _ in keys]
         known = [night for night in dates if night is not None]
-        for part in _parts(known):
+        for part in parts(known):
             yield rows.filter(night__in=part)
         unknown = rows.filter(night=None)
         if len(known) < len(dates):
@@ -272,7 +271,7 @@ def _regroup(nights: Collection[Night], report: RegroupReport) -> set[Night]:
     moves = [(pk, observation) for pk, observation in then_in.items() if now_in[pk] != observation]
     bulk.set_column(Exposure, "observation_id", moves)
     left = {before for pk, _ in moves if (before := now_in[pk]) is not None} - set(ids.values())
-    removed = sum(_remove(Observation.objects.filter(pk__in=part)) for part in _parts(left))
+    removed = sum(_remove(Observation.objects.filter(pk__in=part)) for part in parts(left))
     asking, relinked = _write_links(groups, ids, report)
 
     report.nights += len(wanted)
@@ -298,7 +297,7 @@ def _write_observations(groups: Sequence[Group]) -> tuple[dict[str, int], bool]:
     }
     ids: dict[str, int] = {}
     written = False
-    for part in _parts(rows):
+    for part in parts(rows):
         for existing in Observation.objects.filter(key__in=part):
             ids[existing.key] = existing.pk
             values = rows[existing.key]
@@ -307,7 +306,7 @@ def _write_observations(groups: Sequence[Group]) -> tuple[dict[str, int], bool]:
                 written = True
     fresh = [key for key in rows if key not in ids]
     bulk.insert(Observation, [{"key": key} | rows[key] for key in fresh], ignore_existing=True)
-    for part in _parts(fresh):
+    for part in parts(fresh):
         ids.update(Observation.objects.filter(key__in=part).values_list("key", "pk"))
     return ids, written or bool(fresh)
 
@@ -338,7 +337,7 @@ def _write_links(
     report.links.update(made.confidence for made in wanted.values())
     unchanged: set[tuple[int, int, str]] = set()
     wrong: list[int] = []
-    for part in _parts(ids.values()):
+    for part in parts(ids.values()):
         rows = CalibratorLink.objects.filter(science__in=part).values_list(
             "pk", "science_id", "calibrator_id", "instrument_variant", *_LINK_VALUES
         )
@@ -348,7 +347,7 @@ def _write_links(
                 unchanged.add((science, calibrator, variant))
             else:
                 wrong.append(pk)
-    for part in _parts(wrong):
+    for part in parts(wrong):
         CalibratorLink.objects.filter(pk__in=part).delete()
     fresh = [
         dict(zip(_LINK_VALUES, _link_values(made), strict=True))
@@ -406,9 +405,3 @@ def _nights_of_observations(keys: set[str]) -> set[Night]:
         return set()
     rows = Observation.objects.filter(key__in=keys)
     return set(rows.values_list("night", "interferometer_name"))
-
-
-def _parts(values: Iterable[T]) -> Iterator[list[T]]:
-    stream = iter(values)
-    while part := list(islice(stream, ASKED_AT_ONCE)):
-        yield part

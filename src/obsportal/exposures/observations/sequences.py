@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date
-from itertools import islice
 from typing import TYPE_CHECKING
 
+from obsportal.exposures.bulk import parts
 from obsportal.exposures.models import CalibratorLink, Exposure, Observation
 
 if TYPE_CHECKING:
     from obsportal.accounts.access import Actor
-
-ASKED_AT_ONCE = 5000
-"""Observations named in one statement; the databases limit its parameters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +28,7 @@ def calibrators_of(observation_ids: Collection[int], actor: Actor) -> list[Linke
     Ordered by science observation (``link.science_id``), variant and time.
     """
     found = []
-    for ids in _parts(observation_ids):
+    for ids in parts(dict.fromkeys(observation_ids)):
         links = CalibratorLink.objects.visible_to(actor).filter(science__in=ids).select_related("calibrator")
         ordered = links.order_by("science_id", "instrument_variant", "gap_minutes", "-score", "pk")
         found += [LinkedObservation(link.calibrator, link) for link in ordered]
@@ -44,7 +41,7 @@ def science_of(observation_ids: Collection[int], actor: Actor) -> list[LinkedObs
     Ordered by calibrator observation (``link.calibrator_id``), variant and time.
     """
     found = []
-    for ids in _parts(observation_ids):
+    for ids in parts(dict.fromkeys(observation_ids)):
         links = CalibratorLink.objects.visible_to(actor).filter(calibrator__in=ids).select_related("science")
         ordered = links.order_by("calibrator_id", "instrument_variant", "-gap_minutes", "-score", "pk")
         found += [LinkedObservation(link.science, link) for link in ordered]
@@ -119,7 +116,7 @@ _COLUMNS = (
 def summaries(observation_ids: Collection[int], actor: Actor) -> dict[int, ObservationSummary]:
     """Summaries by observation; one of which this actor may see no exposure has none."""
     members: dict[int, list[dict[str, object]]] = {}
-    for ids in _parts(observation_ids):
+    for ids in parts(dict.fromkeys(observation_ids)):
         rows = Exposure.objects.visible_to(actor).filter(observation__in=ids)
         for row in rows.order_by("exp_mjd_start", "exp_id").values_list(*_COLUMNS):
             members.setdefault(row[0], []).append(dict(zip(_COLUMNS, row, strict=True)))
@@ -170,9 +167,3 @@ def _numbers(values: Iterable[object]) -> list[float]:
 def _mean(values: Iterable[object]) -> float | None:
     known = _numbers(values)
     return sum(known) / len(known) if known else None
-
-
-def _parts(observation_ids: Iterable[int]) -> Iterator[list[int]]:
-    stream = iter(dict.fromkeys(observation_ids))
-    while part := list(islice(stream, ASKED_AT_ONCE)):
-        yield part

@@ -6,12 +6,13 @@ Everything is summed over exposures the reader may see. Times are MJD UTC, durat
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, NamedTuple
 
 from obsportal.accounts.access import visible_rows
+from obsportal.exposures.bulk import parts
 from obsportal.exposures.criteria import CONFIGURATIONS
 from obsportal.exposures.models import CalibratorLink, Confidence, Exposure, Target, TargetPointing
 
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from obsportal.accounts.access import Actor
 
 DAY_S = 86_400.0
-ASKED_AT_ONCE = 5000
-"""Observations named in one statement."""
 
 
 class Sight(NamedTuple):
@@ -227,7 +226,7 @@ def typed_names(rows: Iterable[Sight], actor: Actor) -> list[TypedName]:
             keys.setdefault(row.typed_name, set()).add(row.pointing_id)
     wanted = {key for found in keys.values() for key in found}
     pointings: dict[int, TargetPointing] = {}
-    for part in _parts(wanted):
+    for part in parts(sorted(wanted)):
         pointings |= {p.pk: p for p in TargetPointing.objects.filter(visible_rows(actor), pk__in=part)}
     made = []
     for name, found in tallies.items():
@@ -312,7 +311,7 @@ def _partners(
 ) -> tuple[Partner, ...]:
     columns = (f"{role}_id", f"{own}_id", "confidence", f"{role}__instrument_name", f"{role}__night")
     links = []
-    for part in _parts(observations):
+    for part in parts(sorted(observations)):
         rows = CalibratorLink.objects.visible_to(actor).filter(**{f"{own}__in": part})
         links += list(rows.values_list(*columns))
     stars = _stars({link[0] for link in links}, role, actor)
@@ -334,15 +333,9 @@ def _partners(
 def _stars(observations: Collection[int], role: str, actor: Actor) -> dict[int, tuple[int, str]]:
     """The target of each observation: the first that was observed in this role."""
     found: dict[int, tuple[int, str]] = {}
-    for part in _parts(observations):
+    for part in parts(sorted(observations)):
         rows = Exposure.objects.visible_to(actor).filter(observation__in=part, obs_type=role)
         ordered = rows.order_by("observation_id", "exp_mjd_start", "pk")
         for observation, key, name in ordered.values_list("observation_id", "target_id", "target__name"):
             found.setdefault(observation, (key, name))
     return found
-
-
-def _parts(keys: Collection[int]) -> Iterator[list[int]]:
-    ordered = sorted(keys)
-    for k in range(0, len(ordered), ASKED_AT_ONCE):
-        yield ordered[k : k + ASKED_AT_ONCE]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.utils import timezone
 
+from obsportal.exposures.bulk import parts
 from obsportal.exposures.models import ContinuationFile, Exposure, ExposureQuerySet
 from obsportal.exposures.observations.sequences import calibrators_of
 from obsportal.exposures.projection import AUTHORITIES
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 DATA_PORTAL = "https://dataportal.eso.org/dataPortal/file"
 """Where a raw file is fetched: behind it, its identifier."""
 MOST_EXPOSURES = 50_000
-AT_ONCE = 5_000
 
 _DP_ID = re.compile(r"[A-Z][A-Z0-9_]{1,11}\.\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}")
 
@@ -200,17 +200,12 @@ def _more(
     rows: dict[int, dict[str, Any]], visible: ExposureQuerySet, lookup: str, values: Iterable[Key]
 ) -> None:
     """Add the exposures with one of these values to the rows."""
-    for part in _parts(sorted(values)):
+    for part in parts(sorted(values)):
         for row in visible.filter(**{lookup: part}).order_by().values(*_COLUMNS):
             rows.setdefault(row["pk"], row)
 
 
 def _continuations(groups: Iterable[str]) -> Iterator[tuple[str, str]]:
-    for part in _parts(sorted(groups)):
+    for part in parts(sorted(groups)):
         found = ContinuationFile.objects.filter(group_key__in=part).order_by("group_key", "index")
         yield from found.values_list("group_key", "header_id")
-
-
-def _parts(values: Sequence[Key]) -> Iterator[Sequence[Key]]:
-    for start in range(0, len(values), AT_ONCE):
-        yield values[start : start + AT_ONCE]

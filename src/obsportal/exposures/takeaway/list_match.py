@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeVar
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from django.db import connection
 
 from obsportal.accounts.access import visible_rows
+from obsportal.exposures.bulk import parts
 from obsportal.exposures.models import Exposure, Target, TargetPointing
 from obsportal.interferometry.sky import cone_ranges, separation_deg
 from obsportal.stars.models import Star, StarName
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from obsportal.accounts.access import Actor
     from obsportal.exposures.takeaway.list_input import ListLine
 
-ASKED_AT_ONCE = 4_000
-"""Values in one statement; the databases limit its parameters."""
 RANGES = 6
 """Index ranges of a cone: few are quick to look up, the exact test follows."""
 
@@ -94,13 +93,13 @@ def _near(
         for low, high in cone_ranges(ra, dec, radius_deg, RANGES)
     ]
     inside: list[tuple[int, int, int | None, float]] = []
-    for part in _parts(ranges, ASKED_AT_ONCE):
+    for part in parts(ranges):
         for key, target, pointing, ra, dec in _candidates(part):
             distance = separation_deg(*cones[key], ra, dec)
             if distance <= radius_deg:
                 inside.append((key, target, pointing, distance))
     visible: set[int | None] = {None}
-    for keys in _parts(sorted({p for _, _, p, _ in inside if p is not None}), ASKED_AT_ONCE):
+    for keys in parts(sorted({p for _, _, p, _ in inside if p is not None})):
         shown = TargetPointing.objects.filter(visible_rows(actor), pk__in=keys)
         visible |= set(shown.values_list("pk", flat=True))
     found: dict[int, dict[int, float]] = defaultdict(dict)
@@ -113,7 +112,7 @@ def _near(
 def _seen(found: Mapping[Key, dict[int, float]], actor: Actor) -> dict[Key, dict[int, float]]:
     """Only the targets that the actor may know of, and only what has any."""
     visible: set[int] = set()
-    for keys in _parts(sorted({target for targets in found.values() for target in targets}), ASKED_AT_ONCE):
+    for keys in parts(sorted({target for targets in found.values() for target in targets})):
         visible |= set(Target.objects.visible_to(actor).filter(pk__in=keys).values_list("pk", flat=True))
     kept = {key: {t: d for t, d in targets.items() if t in visible} for key, targets in found.items()}
     return {key: targets for key, targets in kept.items() if targets}
@@ -143,7 +142,7 @@ def _by_name(names: Collection[str], actor: Actor) -> dict[str, set[int]]:
     shown = visible_rows(actor)
     loose = Exposure.objects.visible_to(actor).filter(pointing=None)
     ungathered = bool(names) and loose.exists()
-    for part in _parts(sorted(names), ASKED_AT_ONCE):
+    for part in parts(sorted(names)):
         own = Target.objects.filter(shown, normalised_name__in=part)
         typed = TargetPointing.objects.filter(shown, normalised_name__in=part)
         starred = Target.objects.filter(star__names__normalised_name__in=part)
@@ -163,7 +162,7 @@ def _by_name(names: Collection[str], actor: Actor) -> dict[str, set[int]]:
 def _through_stars(named: dict[int, str], radius_deg: float, actor: Actor) -> dict[int, list[Match]]:
     """Targets at the place of a known star that has the name, where no target is linked to the star."""
     stars: dict[str, Star] = {}
-    for part in _parts(sorted(set(named.values())), ASKED_AT_ONCE):
+    for part in parts(sorted(set(named.values()))):
         rows = StarName.objects.filter(normalised_name__in=part).select_related("star").order_by("pk")
         for row in rows:
             stars.setdefault(row.normalised_name, row.star)
@@ -200,8 +199,3 @@ def _with_separations(found: dict[int, list[Match]], lines: dict[int, ListLine])
         return Match(m.target_id, m.how, distance, m.by_star)
 
     return {number: [measured(number, m) for m in matches] for number, matches in found.items()}
-
-
-def _parts(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
