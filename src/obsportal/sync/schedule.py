@@ -53,7 +53,7 @@ def run_scheduled(name: str, stop: threading.Event) -> None:
         runs.run(sources.source_of(name), SyncOptions(check=check_is_due(name)), stop=stop)
     except SyncError as error:
         log.warning("%s", error)
-    except Exception:
+    except Exception:  # the end of a thread: one source that breaks must not stop the others
         log.exception("the run of %s could not begin", name)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -14,8 +13,6 @@ from django.test.utils import CaptureQueriesContext
 from young_stars import make_young_stars
 
 from obsportal.accounts.access import Visibility
-from obsportal.accounts.models import User
-from obsportal.exposures import kept
 from obsportal.exposures.pages import home
 from obsportal.exposures.versions import bump
 from portal import make_exposure
@@ -25,20 +22,6 @@ pytestmark = pytest.mark.django_db
 PUBLIC = AnonymousUser()
 OLD = datetime(2020, 1, 1, tzinfo=UTC)
 NEW = datetime(2020, 2, 1, 9, tzinfo=UTC)
-
-
-@pytest.fixture(autouse=True)
-def no_kept_counts() -> Iterator[None]:
-    kept.forget_all()
-    yield
-    kept.forget_all()
-
-
-@pytest.fixture
-def curator() -> Client:
-    client = Client()
-    client.force_login(User.objects.create_user("curator", is_staff=True))
-    return client
 
 
 def plain(client: Client) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from urllib.parse import quote
 
@@ -15,8 +14,7 @@ from hypothesis import strategies as st
 from young_stars import ROOTS, make_young_stars
 
 from obsportal.accounts.access import Visibility
-from obsportal.accounts.models import User
-from obsportal.exposures import kept, programme_id
+from obsportal.exposures import programme_id
 from obsportal.exposures.pages import programmes
 from obsportal.exposures.pages.programmes import Row, people, summed
 from obsportal.exposures.search import parse
@@ -25,20 +23,6 @@ from portal import make_exposure
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 NASTY = '<script>alert("x")</script>'
-
-
-@pytest.fixture(autouse=True)
-def no_kept_counts() -> Iterator[None]:
-    kept.forget_all()
-    yield
-    kept.forget_all()
-
-
-@pytest.fixture
-def curator() -> Client:
-    client = Client()
-    client.force_login(User.objects.create_user("curator", is_staff=True))
-    return client
 
 
 def text(client: Client, address: str, status: int = 200) -> str:

@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from xml.etree import ElementTree
 
@@ -19,8 +18,6 @@ from hypothesis import strategies as st
 from young_stars import make_young_stars
 
 from obsportal.accounts.access import Visibility
-from obsportal.accounts.models import User
-from obsportal.exposures import kept
 from obsportal.exposures.models import RefusedHeader
 from obsportal.exposures.pages.statistics_pages import OTHERS, fewer
 from obsportal.exposures.plots import bars
@@ -28,20 +25,6 @@ from obsportal.exposures.versions import bump
 from portal import make_exposure
 
 SVG = "{http://www.w3.org/2000/svg}"
-
-
-@pytest.fixture(autouse=True)
-def no_kept_counts() -> Iterator[None]:
-    kept.forget_all()
-    yield
-    kept.forget_all()
-
-
-@pytest.fixture
-def curator() -> Client:
-    client = Client()
-    client.force_login(User.objects.create_user("curator", is_staff=True))
-    return client
 
 
 def found(client: Client) -> dict:  # type: ignore[type-arg]
